@@ -1,0 +1,11 @@
+/** The peer of `bench authorize`: Bun's server doing nothing but answering. */
+const { status } = JSON.parse(process.argv[2] ?? '{}') as { status: number }
+
+const server = Bun.serve({
+  hostname: '127.0.0.1',
+  port: 0,
+  fetch: () => (status === 204 ? new Response(null, { status }) : new Response('ok', { status })),
+})
+
+process.on('disconnect', () => process.exit(0))
+process.send?.({ port: server.port })

@@ -1,0 +1,48 @@
+import { Authorizer } from '../../src/modules/gateway/authorize.ts'
+import { startEdgeServer } from '../../src/modules/gateway/edge-server.ts'
+import { EdgeState } from '../../src/modules/gateway/edge-state.ts'
+import type { SeededKey } from '../support/seed.ts'
+
+/** The real edge over a state filled from a file: every key has limits and a quota that let it pass. */
+const { seedFile } = JSON.parse(process.argv[2] ?? '{}') as { seedFile: string }
+const seeds = (await Bun.file(seedFile).json()) as SeededKey[]
+const clock = { now: () => new Date() }
+const now = clock.now().getTime()
+const state = new EdgeState()
+
+for (const { id, hash, apiId, subscriptionId } of seeds) {
+  state.upsertSubscription({
+    id: subscriptionId,
+    apiId,
+    status: 'active',
+    rateLimits: [
+      { scope: 'key', limit: 1_000_000, windowSeconds: 60 },
+      { scope: 'subscription', limit: 5_000_000, windowSeconds: 60 },
+    ],
+    quota: {
+      limit: 1_000_000_000,
+      hard: true,
+      periodId: 'per_1',
+      periodStart: now,
+      periodEnd: now + 30 * 86_400_000,
+    },
+    ledger: { calls: 0, units: 0 },
+  })
+  state.upsertKey({
+    id: `key_${id}`,
+    secretHash: Buffer.from(hash, 'hex'),
+    apiId,
+    subscriptionId,
+    status: 'active',
+    expiresAt: null,
+  })
+}
+
+const server = startEdgeServer({
+  listen: { host: '127.0.0.1', port: 0 },
+  authorizer: new Authorizer(state),
+  clock,
+})
+
+process.on('disconnect', () => process.exit(0))
+process.send?.({ port: server.port })

@@ -1,0 +1,44 @@
+import type { Container } from '#app/container'
+import { createHttpApp, IdempotencyStore } from '#infra/http'
+import { createSealer } from '#lib/sealing'
+import { runningCostRoutes } from '#modules/billing'
+import { categoryRoutes, marketplaceRoutes, providerRoutes } from '#modules/catalog'
+import { keyRoutes } from '#modules/keys'
+import { pricingRoutes } from '#modules/pricing'
+import { quotaRoutes } from '#modules/quota'
+import { subscribeRoutes, subscriptionRoutes } from '#modules/subscriptions'
+import { usageRoutes } from '#modules/usage'
+import packageJson from '../package.json' with { type: 'json' }
+import { healthRoutes } from './health'
+
+/** The HTTP side: which routes there are, and nothing else. */
+export function buildApp(container: Container) {
+  const { identity, subscriptions, database, clock, logger, secrets } = container
+  return createHttpApp({
+    groups: [
+      healthRoutes(container),
+      ...identity.routes,
+      marketplaceRoutes(container.marketplace),
+      subscribeRoutes(subscriptions),
+      subscriptionRoutes(subscriptions),
+      runningCostRoutes(container.runningCost),
+      keyRoutes(container.keys),
+      quotaRoutes(container.quota),
+      usageRoutes(container.usage),
+      providerRoutes(container.catalog, container.plans),
+      categoryRoutes(container.categories),
+      pricingRoutes(container.pricing),
+    ],
+    authorize: identity.authorize,
+    idempotency: new IdempotencyStore(database.db, createSealer(secrets.secret, 'answers'), clock),
+    logger,
+    clock,
+    info: {
+      title: 'Veil',
+      version: packageJson.version,
+      description:
+        'A self-hosted API marketplace: providers list APIs, consumers subscribe and get keys, ' +
+        'calls go through the gateway, every call is metered and priced.',
+    },
+  })
+}

@@ -1,0 +1,46 @@
+import type { Container } from '#app/container'
+import { CronRunner, defineJob } from '#infra/cron'
+import { Leases } from '#infra/lock'
+import { Worker } from '#infra/queue'
+import { registerUsage, usagePartitionsJob } from '#modules/usage'
+
+/** Which handler serves which event. */
+export function buildWorker({ database, clock, logger }: Container): Worker {
+  const worker = new Worker({ database, logger })
+  registerUsage(worker, database, clock)
+  return worker
+}
+
+/** Which job runs when. */
+export function buildCron(container: Container): CronRunner {
+  const { database, clock, logger, subscriptions, sql } = container
+  return new CronRunner({
+    leases: new Leases(database.db),
+    clock,
+    logger,
+    jobs: [
+      defineJob({
+        name: 'gateway-sync',
+        schedule: '*/5 * * * * *',
+        run: () => syncGateway(container),
+      }),
+      defineJob({
+        name: 'subscription-renewal',
+        schedule: '15 * * * * *',
+        run: (now) => subscriptions.renewDue(now),
+      }),
+      usagePartitionsJob(sql, clock),
+    ],
+  })
+}
+
+/**
+ * Brings the gateways to what the database says, whatever happened to them: restarted empty,
+ * reloaded, written by somebody else, away when a key was made.
+ */
+export async function syncGateway({ pusher, keys, coordinator }: Container) {
+  const recovered = await coordinator.recover()
+  const failed = await keys.failedSync()
+  const { writes } = await pusher.push()
+  return { recovered, writes, activated: await keys.activateSynced(failed) }
+}

@@ -1,0 +1,109 @@
+import type { Config } from '#app/config'
+import type { Database } from '#db/client'
+import { systemClock } from '#infra/clock'
+import type { Logger } from '#infra/logger'
+import type { Clock } from '#lib/clock'
+import { createSealer } from '#lib/sealing'
+import { RunningCostService } from '#modules/billing'
+import {
+  CatalogService,
+  CategoryService,
+  MarketplaceService,
+  PlanService,
+  registerCatalog,
+} from '#modules/catalog'
+import { CaddyAdmin, Coordinator, loadDesiredApis, Pusher } from '#modules/gateway'
+import { createIdentity, type PasswordCost } from '#modules/identity'
+import { KeyService, keysOfSubscriptions } from '#modules/keys'
+import { PricingService, readPricingFile } from '#modules/pricing'
+import { QuotaService } from '#modules/quota'
+import { SubscriptionService } from '#modules/subscriptions'
+import { UsageService } from '#modules/usage'
+
+/** How long a change waits for the gateway before it is undone. */
+const PUSH_PATIENCE_MS = 5_000
+
+export interface ContainerOptions {
+  config: Config
+  database: Database
+  logger: Logger
+  secrets: Secrets
+  gatewayAdminUrls: string[]
+  clock?: Clock
+  /** OWASP's unless stated; tests have no need to wait for it. */
+  passwordCost?: PasswordCost
+}
+
+export interface Secrets {
+  /** Encrypts what is secret in the database. */
+  secret: string
+  /** Accepted from gateways; the first is the one that our own shipper sends. */
+  usageTokens: string[]
+}
+
+export type Container = ReturnType<typeof buildContainer>
+
+/** Builds every service once. What depends on what can be read off the order. */
+export function buildContainer(options: ContainerOptions) {
+  const { config, database, logger, secrets, clock = systemClock } = options
+  const { db, sql } = database
+  const gateways = options.gatewayAdminUrls.map((url) => new CaddyAdmin(url))
+  const pusher = new Pusher(
+    gateways,
+    async () => ({
+      listen: config.gateway.listen,
+      edgeDials: config.edge.dials,
+      keyHeader: config.gateway.keyHeader,
+      apis: await loadDesiredApis(db),
+    }),
+    logger,
+    PUSH_PATIENCE_MS,
+  )
+  const coordinator = new Coordinator(db, pusher, clock, logger)
+  const identity = createIdentity({
+    db,
+    clock,
+    sealer: createSealer(secrets.secret, 'signing-keys'),
+    machineTokens: secrets.usageTokens,
+    ...(options.passwordCost && { passwordCost: options.passwordCost }),
+  })
+  const pricing = new PricingService(db, clock, readPricingFile(config.pricingFile))
+  const { publicUrl } = config.gateway
+  const catalog = new CatalogService(
+    db,
+    clock,
+    coordinator,
+    pricing,
+    { allowPrivate: config.gateway.allowPrivateUpstreams, ownPorts: ownPorts(options) },
+    publicUrl,
+  )
+  registerCatalog(coordinator)
+  const categories = new CategoryService(db, clock)
+  const plans = new PlanService(catalog, pricing)
+  const marketplace = new MarketplaceService(db, pricing, publicUrl)
+  const firstKeys = keysOfSubscriptions(clock)
+  const subscriptions = new SubscriptionService(
+    db,
+    clock,
+    coordinator,
+    marketplace,
+    pricing,
+    firstKeys,
+  )
+  const keys = new KeyService(db, clock, coordinator, subscriptions)
+  const quota = new QuotaService(db, subscriptions, keys, pricing)
+  const usage = new UsageService(database, clock)
+  const runningCost = new RunningCostService(quota)
+  return {
+    ...{ config, database, logger, clock, sql, secrets },
+    ...{ identity, catalog, categories, plans, marketplace, pricing, subscriptions, keys, quota },
+    ...{ usage, runningCost, gateways, pusher, coordinator },
+  }
+}
+
+/** Ports of this machine that must not be reached through the gateway. */
+function ownPorts({ config, database, gatewayAdminUrls }: ContainerOptions): number[] {
+  const { port, edge, gateway } = config
+  const admin = gatewayAdminUrls.map((url) => Number(new URL(url).port || 80))
+  return [port, edge.port, gateway.port, ...admin, database.port]
+}

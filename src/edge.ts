@@ -1,0 +1,58 @@
+import { resolve } from 'node:path'
+import type { Container } from '#app/container'
+import { invariant } from '#lib/errors'
+import {
+  Authorizer,
+  EdgeLoader,
+  type EdgeServer,
+  EdgeState,
+  MissResolver,
+  Shipper,
+  startEdgeServer,
+} from '#modules/gateway'
+
+/** The edge role: tells the gateway whether a call may pass, and the ledger what passed. */
+export class Edge {
+  private readonly loader: EdgeLoader
+  private readonly state = new EdgeState()
+  private server: EdgeServer | null = null
+  private readonly shipper: Shipper
+  private sweep: ReturnType<typeof setInterval> | null = null
+
+  /** @param usageLog path of the gateway's access log */
+  constructor(
+    private readonly container: Container,
+    usageLog: string,
+  ) {
+    const { sql, logger, config, secrets } = container
+    this.loader = new EdgeLoader(sql, this.state, logger)
+    this.shipper = new Shipper({
+      gatewayId: config.gateway.id,
+      logPath: usageLog,
+      checkpointPath: resolve(config.dataDir, `shipper-${config.gateway.id}.json`),
+      url: config.usage.url,
+      token: invariant(secrets.usageTokens[0], 'a usage token'),
+      logger,
+    })
+  }
+
+  async start(): Promise<void> {
+    const { config, clock } = this.container
+    await this.loader.start()
+    this.sweep = setInterval(() => this.state.sweep(clock.now().getTime()), 1_000)
+    this.server = startEdgeServer({
+      listen: { host: config.host, port: config.edge.port },
+      authorizer: new Authorizer(this.state),
+      clock,
+      misses: new MissResolver({ resolve: (keyId) => this.loader.resolve(keyId) }),
+    })
+    this.shipper.start()
+  }
+
+  async stop(): Promise<void> {
+    await this.shipper.stop()
+    await this.server?.stop()
+    if (this.sweep) clearInterval(this.sweep)
+    await this.loader.stop()
+  }
+}

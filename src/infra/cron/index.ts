@@ -1,0 +1,3 @@
+export { CronRunner, type CronRunnerOptions } from './cron-runner'
+export { JobRunning, JobUnknown } from './errors'
+export { defineJob, type Job, type JobCounts } from './job'

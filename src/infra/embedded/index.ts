@@ -1,0 +1,7 @@
+export { type FindCaddyOptions, type FoundCaddy, findCaddy } from './caddy-binary'
+export { type CaddyOptions, type RunningCaddy, startCaddy } from './caddy-process'
+export type { ChildExit } from './child'
+export { findChromium, installChromium } from './chromium'
+export { freePort, isPortFree } from './ports'
+export { type PostgresOptions, type RunningPostgres, startPostgres } from './postgres'
+export { SetupError, type SetupErrorCode } from './setup-error'

@@ -1,0 +1,7 @@
+export { Type as t } from '@sinclair/typebox'
+export { createHttpApp, type HttpAppOptions } from './app'
+export { NotAuthenticated, PermissionMissing } from './errors'
+export { IdempotencyStore } from './idempotency'
+export { ProblemSchema } from './problem'
+export { RouteGroup } from './route'
+export { oneOf, PageQuery, pageOf, pageRequest, strict } from './shapes'

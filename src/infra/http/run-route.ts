@@ -1,0 +1,111 @@
+import type { TObject, TSchema } from '@sinclair/typebox'
+import { currentContext } from '#infra/logger'
+import type { Access, Actor } from '#lib/access'
+import { AppError } from '#lib/errors'
+import { IdempotencyKeyMalformed, VersionMissing } from './errors'
+import { IdempotencyStore, type StoredAnswer } from './idempotency'
+import { partsOf, problemResponse, statusOf } from './problem'
+import type { Call, Route } from './route'
+
+export interface RawCall {
+  actor: Actor | null
+  params: Record<string, never>
+  query: Record<string, never>
+  body: unknown
+  request: Request
+  remoteAddress: string
+  set: { status?: number | string; headers: Record<string, string | number> }
+}
+
+const PRINTABLE = /^[\x21-\x7e]{1,255}$/
+const ETAG = /^(?:W\/)?"?(\d{1,9})"?$/
+
+/** Runs the handler of a route under its idempotency key, if it takes one and got one. */
+export async function runRoute(
+  route: Route,
+  store: IdempotencyStore,
+  raw: RawCall,
+): Promise<unknown> {
+  const key = route.spec.idempotent ? raw.request.headers.get('idempotency-key') : null
+  if (key === null) return execute(route, raw)
+  if (!PRINTABLE.test(key)) throw new IdempotencyKeyMalformed()
+  const { pathname } = new URL(raw.request.url)
+  const scope = raw.actor?.userId ?? `address:${raw.remoteAddress}`
+  const fingerprint = IdempotencyStore.fingerprint(route.method, pathname, raw.body)
+  const earlier = await store.begin(scope, key, fingerprint)
+  if (earlier) return replay(earlier)
+  try {
+    const result = await execute(route, raw)
+    const answer = toAnswer(result, raw.set)
+    await store.finish(scope, key, answer)
+    return result
+  } catch (error) {
+    await settleFailure(store, scope, key, pathname, error)
+    throw error
+  }
+}
+
+function execute(route: Route, raw: RawCall): Promise<unknown> | unknown {
+  raw.set.status = route.spec.status ?? 200
+  const call: Call<Access, TObject, TObject, TSchema> = {
+    actor: raw.actor as never,
+    params: raw.params,
+    query: raw.query,
+    body: raw.body,
+    request: raw.request,
+    remoteAddress: raw.remoteAddress,
+    expectedVersion: route.spec.ifMatch ? versionOf(raw.request) : 0,
+    setHeader: (name, value) => {
+      raw.set.headers[name] = value
+    },
+  }
+  return route.handle(call)
+}
+
+function versionOf(request: Request): number {
+  const match = ETAG.exec(request.headers.get('if-match') ?? '')
+  if (!match) throw new VersionMissing()
+  return Number(match[1])
+}
+
+function toAnswer(result: unknown, set: RawCall['set']): StoredAnswer {
+  const headers = Object.fromEntries(
+    Object.entries(set.headers).map(([name, value]) => [name, String(value)]),
+  )
+  return { status: Number(set.status), headers, body: JSON.stringify(result ?? null) }
+}
+
+function replay(answer: StoredAnswer): Response {
+  return new Response(answer.status === 204 ? null : answer.body, {
+    status: answer.status,
+    headers: {
+      'content-type': 'application/json',
+      ...answer.headers,
+      'idempotent-replayed': 'true',
+      'x-request-id': currentContext()?.requestId ?? '',
+    },
+  })
+}
+
+/**
+ * A refusal that came from carrying out the request is an answer like any other and is kept. Where
+ * the trouble may pass (5xx, 429) nothing was done, and the same key may be sent again.
+ */
+async function settleFailure(
+  store: IdempotencyStore,
+  scope: string,
+  key: string,
+  instance: string,
+  error: unknown,
+): Promise<void> {
+  const status = error instanceof AppError ? statusOf(error.kind) : 500
+  if (!(error instanceof AppError) || status >= 500 || status === 429)
+    return store.release(scope, key)
+  const requestId = currentContext()?.requestId ?? ''
+  const response = problemResponse(partsOf(error), { instance, requestId })
+  await store.finish(scope, key, {
+    status,
+    headers: { 'content-type': 'application/problem+json' },
+    body: await response.text(),
+  })
+}

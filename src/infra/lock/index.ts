@@ -1,0 +1,1 @@
+export { type Lease, LeaseLost, Leases } from './leases'

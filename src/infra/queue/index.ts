@@ -1,0 +1,6 @@
+export { addDeadLetters, type DeadLetter } from './dead-letters'
+export { Discard, describeError, type RetryPolicy, storable } from './decide'
+export { defineEvent, type EventDefinition } from './event'
+export { type Publication, type PublishOptions, publish, publishMany } from './publish'
+export type { ClaimedEvent } from './store'
+export { type Handler, type RoundCounts, Worker, type WorkerOptions } from './worker'

@@ -1,0 +1,39 @@
+/** Who may do what. Routes ask for a permission; roles are only bundles of permissions. */
+const CONSUMER = [
+  'account:manage',
+  'marketplace:subscribe',
+  'subscriptions:read',
+  'subscriptions:manage',
+  'keys:read',
+  'keys:manage',
+  'usage:read',
+] as const
+const PROVIDER = ['account:manage', 'catalog:read', 'catalog:write', 'catalog:publish'] as const
+const ADMIN = ['account:manage', 'categories:write', 'gateway:read', 'gateway:manage'] as const
+
+export const PERMISSIONS_OF_ROLE = {
+  consumer: CONSUMER,
+  provider: PROVIDER,
+  admin: ADMIN,
+} as const satisfies Record<string, readonly string[]>
+
+export type Role = keyof typeof PERMISSIONS_OF_ROLE
+export const ROLES = Object.keys(PERMISSIONS_OF_ROLE) as Role[]
+
+export type Permission = (typeof PERMISSIONS_OF_ROLE)[Role][number]
+
+/** What a route must state: a permission, or openly that it needs none. */
+export type Access = Permission | 'public' | 'gateway'
+
+/** The caller of an authenticated route. */
+export interface Actor {
+  userId: `usr_${string}`
+  sessionId: `ses_${string}`
+  roles: Role[]
+}
+
+export function hasPermission(roles: readonly Role[], permission: Permission): boolean {
+  return roles.some((role) =>
+    (PERMISSIONS_OF_ROLE[role] as readonly string[] | undefined)?.includes(permission),
+  )
+}

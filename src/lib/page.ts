@@ -1,0 +1,37 @@
+/** A page of a list ordered by `(created_at desc, id desc)`. */
+export interface Page<T> {
+  items: T[]
+  /** Hand it back as `cursor` for the next page; null on the last one. */
+  nextCursor: string | null
+}
+
+export interface Cursor {
+  createdAt: Date
+  id: string
+}
+
+export interface PageRequest {
+  limit: number
+  after: Cursor | null
+}
+
+const encode = (cursor: Cursor): string =>
+  Buffer.from(`${cursor.createdAt.toISOString()}|${cursor.id}`).toString('base64url')
+
+/** Null when the text is no cursor of ours. */
+export function decodeCursor(text: string): Cursor | null {
+  const [time, id, rest] = Buffer.from(text, 'base64url').toString('utf8').split('|')
+  if (time === undefined || !id || rest !== undefined) return null
+  const createdAt = new Date(time)
+  return Number.isNaN(createdAt.getTime()) ? null : { createdAt, id }
+}
+
+/** Cuts `limit + 1` rows, read in order, down to a page that knows whether it is the last. */
+export function toPage<T extends { createdAt: Date; id: string }>(
+  rows: T[],
+  limit: number,
+): Page<T> {
+  const items = rows.slice(0, limit)
+  const last = items.at(-1)
+  return { items, nextCursor: rows.length > limit && last ? encode(last) : null }
+}

@@ -1,0 +1,2 @@
+export { runningCostRoutes } from './routes'
+export { RunningCostService } from './running-cost'

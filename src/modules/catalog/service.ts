@@ -1,0 +1,183 @@
+import type { Db } from '#db/client'
+import { violates } from '#db/errors'
+import { recordAudit } from '#infra/audit'
+import type { Actor } from '#lib/access'
+import type { Clock } from '#lib/clock'
+import { type Id, newId, parseId } from '#lib/id'
+import { type PageRequest, toPage } from '#lib/page'
+import type { Coordinator } from '#modules/gateway'
+import type { PricingService } from '#modules/pricing'
+import {
+  ApiHasSubscribers,
+  ApiUnknown,
+  CategoryUnknown,
+  NoPlans,
+  SlugReserved,
+  SlugTaken,
+  VersionConflict,
+  WrongApiStatus,
+} from './errors'
+import { API_DELETE, API_PUBLISH, API_UNPUBLISH, API_UPDATE } from './gateway-participants'
+import type { Api } from './repository'
+import * as catalog from './repository'
+import type { ApiInput, ApiUpdate } from './schemas'
+import { checkUpstream, type UpstreamPolicy } from './upstream'
+import { apiView } from './views'
+
+/** First path segments that the gateway may need for itself one day. */
+const RESERVED_SLUGS = ['gateway', 'health', 'swagger', 'veil', 'well-known']
+
+/** What a provider does with APIs of their own. */
+export class CatalogService {
+  constructor(
+    private readonly db: Db,
+    private readonly clock: Clock,
+    private readonly coordinator: Coordinator,
+    private readonly pricing: PricingService,
+    private readonly upstreamPolicy: UpstreamPolicy,
+    private readonly gatewayUrl: string,
+  ) {}
+
+  async list(actor: Actor, page: PageRequest) {
+    const rows = await catalog.listOwned(this.db, actor.userId, page)
+    const { items, nextCursor } = toPage(rows, page.limit)
+    return { items: items.map((api) => apiView(api, this.gatewayUrl)), nextCursor }
+  }
+
+  async get(actor: Actor, id: string) {
+    return apiView(await this.own(actor, id), this.gatewayUrl)
+  }
+
+  async create(actor: Actor, input: ApiInput) {
+    const { slug, name, description = '', methods = ['GET'], requiredHeaders = [] } = input
+    if (RESERVED_SLUGS.includes(slug)) throw new SlugReserved(slug)
+    const now = this.clock.now()
+    const row = {
+      ...{ slug, name, description },
+      id: newId('api', this.clock),
+      ownerId: actor.userId,
+      upstreamUrl: checkUpstream(input.upstreamUrl, this.upstreamPolicy),
+      categoryId: await this.categoryId(input.category),
+      createdAt: now,
+      updatedAt: now,
+    }
+    const parts = { methods, requiredHeaders: requiredHeaders.map(withValue) }
+    try {
+      await this.db.transaction((tx) => catalog.insertApi(tx, row, parts))
+    } catch (error) {
+      if (violates(error, 'apis_slug_unique')) throw new SlugTaken(slug)
+      throw error
+    }
+    return this.get(actor, row.id)
+  }
+
+  /** Edits an API; when it is published, the gateway takes the change or nothing changes. */
+  async update(actor: Actor, id: string, version: number, input: ApiUpdate) {
+    const api = await this.own(actor, id)
+    if (api.version !== version) throw new VersionConflict(api.id, api.version)
+    const { category, upstreamUrl, methods, requiredHeaders, ...texts } = input
+    const set = {
+      ...texts,
+      ...(upstreamUrl !== undefined && {
+        upstreamUrl: checkUpstream(upstreamUrl, this.upstreamPolicy),
+      }),
+      ...(category !== undefined && { categoryId: await this.categoryId(category) }),
+      updatedAt: this.clock.now(),
+    }
+    const parts = {
+      methods: methods ?? api.methods,
+      requiredHeaders: requiredHeaders?.map(withValue) ?? api.requiredHeaders,
+    }
+    const write = async (db: Db) => {
+      if (!(await catalog.updateApi(db, api.id, version, set, parts)))
+        throw new VersionConflict(api.id, version)
+    }
+    if (api.status === 'draft') await this.db.transaction(write)
+    else
+      await this.coordinator.run({
+        kind: API_UPDATE,
+        subjectId: api.id,
+        undo: undoOf(api),
+        prepare: write,
+      })
+    return this.get(actor, api.id)
+  }
+
+  async publish(actor: Actor, id: string) {
+    const api = await this.own(actor, id)
+    if (api.status === 'published') return apiView(api, this.gatewayUrl)
+    if (api.status !== 'draft') throw new WrongApiStatus(api.id, api.status, 'a draft')
+    if ((await this.pricing.plansOf(api.id)).length === 0) throw new NoPlans(api.id)
+    await this.change(actor, api, API_PUBLISH, 'publishing')
+    return this.get(actor, api.id)
+  }
+
+  async unpublish(actor: Actor, id: string) {
+    const api = await this.own(actor, id)
+    if (api.status === 'draft') return apiView(api, this.gatewayUrl)
+    if (api.status !== 'published') throw new WrongApiStatus(api.id, api.status, 'published')
+    await this.change(actor, api, API_UNPUBLISH, 'unpublishing')
+    return this.get(actor, api.id)
+  }
+
+  /** Deletes an API that nobody ever subscribed to; a published one leaves the gateway first. */
+  async delete(actor: Actor, id: string): Promise<void> {
+    const api = await this.own(actor, id)
+    if (await catalog.hasSubscriptions(this.db, api.id)) throw new ApiHasSubscribers(api.id)
+    if (api.status === 'draft') {
+      await this.db.transaction(async (tx) => {
+        await catalog.deleteApi(tx, api.id)
+        await this.audit(tx, actor, 'api.deleted', api.id)
+      })
+      return
+    }
+    if (api.status !== 'published') throw new WrongApiStatus(api.id, api.status, 'published')
+    await this.change(actor, api, API_DELETE, 'unpublishing')
+  }
+
+  /** The API by its id, if it is the actor's: someone else's does not exist for them. */
+  async own(actor: Actor, id: string): Promise<Api> {
+    const known = parseId('api', id)
+    const api = known && (await catalog.findApi(this.db, known))
+    if (api?.ownerId !== actor.userId) throw new ApiUnknown(id)
+    return api
+  }
+
+  private change(
+    actor: Actor,
+    api: Api,
+    kind: typeof API_PUBLISH | typeof API_UNPUBLISH | typeof API_DELETE,
+    status: 'publishing' | 'unpublishing',
+  ): Promise<void> {
+    return this.coordinator.run({
+      kind,
+      subjectId: api.id,
+      prepare: async (tx) => {
+        await catalog.setStatus(tx, api.id, { status, updatedAt: this.clock.now() })
+        await this.audit(tx, actor, kind, api.id)
+      },
+    })
+  }
+
+  private audit(db: Db, actor: Actor, action: `api.${string}`, subjectId: string): Promise<void> {
+    return recordAudit(db, { actorId: actor.userId, action, subjectId, at: this.clock.now() })
+  }
+
+  private async categoryId(slug: string | null | undefined): Promise<Id<'cat'> | null> {
+    if (slug === null || slug === undefined) return null
+    const category = await catalog.findCategory(this.db, { slug })
+    if (!category) throw new CategoryUnknown(slug)
+    return category.id
+  }
+}
+
+const withValue = ({ name, value }: { name: string; value?: string | null }) => ({
+  name,
+  value: value ?? null,
+})
+
+/** What the gateway would have to go back to. */
+const undoOf = ({ name, description, categoryId, upstreamUrl, methods, requiredHeaders }: Api) => ({
+  set: { name, description, categoryId, upstreamUrl },
+  parts: { methods, requiredHeaders },
+})

@@ -1,0 +1,196 @@
+import { hashSecret, parseApiKey, SECRET_HASH_LENGTH } from '#lib/api-key'
+import type { PlanLimits } from './authorize-limits'
+import { type Refusal, refusal } from './authorize-refusal'
+import type { EdgeState, KeyRecord, SubscriptionRecord } from './edge-state'
+import type { TokenBucket } from './token-bucket'
+
+export interface AuthorizeRequest {
+  /** The key as the client sent it; empty or null when it sent none. */
+  key: string | null
+  /** The API that the gateway's route stands for. */
+  apiId: string | null
+}
+
+/** A call that passes; it has been counted. */
+export interface Admission {
+  readonly admitted: true
+  /** `key_…` */
+  readonly keyId: string
+  readonly subscriptionId: string
+  /** The value of the `RateLimit` header, empty without limits. */
+  readonly rateLimit: string
+  /** The value of the `RateLimit-Policy` header, empty without limits. */
+  readonly rateLimitPolicy: string
+}
+
+export type Decision = Admission | Refusal
+
+const PASSING = new Set(['active', 'trialing', 'past_due'])
+const UNPAID = new Set(['unpaid', 'suspended'])
+
+const NO_KEY = refusal('key_missing')
+const NOT_ACCEPTED = refusal('key_not_accepted')
+
+/**
+ * Decides whether a call may pass: key, state, quota, rate limits, in memory only. All limits are
+ * asked before any is charged, so a refusal by one takes nothing from another.
+ */
+export class Authorizer {
+  readonly #state: EdgeState
+  readonly #digest = new Uint8Array(SECRET_HASH_LENGTH)
+  readonly #digestWords = new Uint32Array(this.#digest.buffer)
+
+  constructor(state: EdgeState) {
+    this.#state = state
+  }
+
+  /** `now` in epoch milliseconds. Never throws for what a client can send. */
+  authorize(request: AuthorizeRequest, now: number): Decision {
+    if (request.key === null || request.key === '') return NO_KEY
+    const parsed = parseApiKey(request.key)
+    if (parsed === null) return NOT_ACCEPTED
+    // Hashed before the look-up, so that an unknown id takes as long as a wrong secret.
+    hashSecret(parsed.secret, this.#digest)
+    const slot = this.#state.findKey(parsed.id)
+    const proven = this.#state.secretMatches(slot, this.#digestWords)
+    const key = this.#state.keyAt(slot)
+    if (key === undefined) return refusal('key_not_accepted', { lookUp: `key_${parsed.id}` })
+    if (!proven || key.apiId !== request.apiId) return NOT_ACCEPTED
+    const call = { keyId: `key_${parsed.id}`, key, subscription: key.subscription, now }
+    return refusedByState(call) ?? this.#withinLimits(call)
+  }
+
+  #withinLimits(call: Call): Decision {
+    const { key, subscription, now } = call
+    const limits = subscription.limits
+    if (limits === null) return refusal('subscription_inactive', identityOf(call))
+    const own = this.#state.bucketsOf(key, limits.key, now)
+    const shared = this.#state.bucketsOf(subscription, limits.subscription, now)
+    subscription.rollOver(now)
+    if (isExhausted(subscription) || !allAdmit(own) || !allAdmit(shared)) {
+      return refusedByLimits(call, limits, own, shared)
+    }
+    take(own)
+    take(shared)
+    if (subscription.quota !== null) subscription.inFlight++
+    return {
+      admitted: true,
+      keyId: call.keyId,
+      subscriptionId: subscription.id,
+      rateLimit: rateLimitValue(own, shared, subscription, now),
+      rateLimitPolicy: limits.policy,
+    }
+  }
+}
+
+/** A call whose key is proven. */
+interface Call {
+  keyId: string
+  key: KeyRecord
+  subscription: SubscriptionRecord
+  now: number
+}
+
+function refusedByState(call: Call): Refusal | null {
+  const { key, subscription } = call
+  if (key.status === 'active' || key.status === 'rotating') {
+    if (call.now >= key.expiresAt) return refusal('key_expired', identityOf(call))
+    if (!subscription.known) {
+      return refusal('subscription_inactive', { ...identityOf(call), lookUp: call.keyId })
+    }
+    return PASSING.has(subscription.status) && !subscription.spendCapReached
+      ? null
+      : refusedBySubscription(call)
+  }
+  if (key.status === 'revoked') return refusal('key_revoked', identityOf(call))
+  if (key.status === 'expired') return refusal('key_expired', identityOf(call))
+  return refusal('key_pending', { ...identityOf(call), lookUp: call.keyId, retryAfter: 1 })
+}
+
+function refusedBySubscription(call: Call): Refusal {
+  const { status } = call.subscription
+  if (UNPAID.has(status)) return refusal('subscription_unpaid', identityOf(call))
+  if (!PASSING.has(status)) return refusal('subscription_inactive', identityOf(call))
+  return refusal('spend_cap_reached', identityOf(call))
+}
+
+function identityOf({ keyId, subscription }: Call): { keyId: string; subscriptionId: string } {
+  return { keyId, subscriptionId: subscription.id }
+}
+
+function isExhausted(subscription: SubscriptionRecord): boolean {
+  const quota = subscription.quota
+  return quota?.hard === true && subscription.used() >= quota.limit
+}
+
+function allAdmit(first: TokenBucket | null): boolean {
+  for (let bucket = first; bucket !== null; bucket = bucket.next) {
+    if (!bucket.admits()) return false
+  }
+  return true
+}
+
+function take(first: TokenBucket | null): void {
+  for (let bucket = first; bucket !== null; bucket = bucket.next) bucket.take()
+}
+
+/** Names every limit that refuses; the one that lasts longest sets `Retry-After`. */
+function refusedByLimits(
+  call: Call,
+  limits: PlanLimits,
+  own: TokenBucket | null,
+  shared: TokenBucket | null,
+): Refusal {
+  const { subscription, now } = call
+  const violatedPolicies: string[] = []
+  let wait = 0
+  for (const first of [own, shared]) {
+    for (let bucket = first; bucket !== null; bucket = bucket.next) {
+      if (bucket.admits()) continue
+      violatedPolicies.push(bucket.name)
+      wait = Math.max(wait, bucket.millisecondsToNext())
+    }
+  }
+  const exhausted = isExhausted(subscription)
+  if (exhausted) {
+    violatedPolicies.push('quota')
+    wait = Math.max(wait, (subscription.quota?.periodEnd ?? now) - now)
+  }
+  return refusal(exhausted ? 'quota_exhausted' : 'rate_limited', {
+    ...identityOf(call),
+    violatedPolicies,
+    retryAfter: Math.max(1, Math.ceil(wait / 1000)),
+    rateLimit: rateLimitValue(own, shared, subscription, now),
+    rateLimitPolicy: limits.policy,
+  })
+}
+
+/**
+ * The `RateLimit` field of draft-ietf-httpapi-ratelimit-headers-10: a list of the policies' names
+ * with `r`, the calls left, and `t`, the seconds until the bucket is full again or, with nothing
+ * left, until the next call passes, which is also `Retry-After`.
+ */
+function rateLimitValue(
+  own: TokenBucket | null,
+  shared: TokenBucket | null,
+  subscription: SubscriptionRecord,
+  now: number,
+): string {
+  const value = bucketValues(bucketValues('', own), shared)
+  const quota = subscription.quota
+  if (quota === null) return value
+  const left = Math.max(0, quota.limit - subscription.used())
+  const seconds = Math.max(0, Math.ceil((quota.periodEnd - now) / 1000))
+  return `${value === '' ? '' : `${value}, `}"quota";r=${left};t=${seconds}`
+}
+
+function bucketValues(before: string, first: TokenBucket | null): string {
+  let value = before
+  for (let bucket = first; bucket !== null; bucket = bucket.next) {
+    const left = bucket.remaining()
+    const wait = left > 0 ? bucket.millisecondsToFull() : bucket.millisecondsToNext()
+    if (value !== '') value += ', '
+    value += `"${bucket.name}";r=${left};t=${Math.ceil(wait / 1000)}`
+  }
+  return value
+}

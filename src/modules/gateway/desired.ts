@@ -1,0 +1,74 @@
+import { createHash } from 'node:crypto'
+import type { CaddyServer } from './config-types'
+import { apiRoute, type DesiredApi, UnrenderableApi } from './route-api'
+import { guardRoutes } from './route-guards'
+import { errorRoutes, proxyRoutes, verdictRoutes } from './route-proxy'
+import { prefixTree } from './tree'
+
+export { type DesiredApi, type RequiredHeader, UnrenderableApi } from './route-api'
+
+export interface DesiredGateway {
+  /** Caddy addresses, for example `:8080`. */
+  listen: string[]
+  /** Where the edges answer: `127.0.0.1:9100` or `unix//path`. At least one. */
+  edgeDials: string[]
+  /** The header that carries a key, besides `Authorization: Bearer`. */
+  keyHeader: string
+  apis: DesiredApi[]
+  /** How long an upstream may take until its response headers; 60 when left out. */
+  upstreamTimeoutSeconds?: number
+}
+
+/** The access log of the gateway is the logger `http.log.access.veil`, which the Caddyfile writes to a file. */
+export const USAGE_LOGGER = 'veil'
+
+/**
+ * The value of `apps.http.servers.veil`. Pure, and the same whatever the order of the input.
+ *
+ * @throws UnrenderableApi for an API whose slug, upstream, method, header or key id has a wrong shape, or a slug twice
+ */
+export function renderServer(desired: DesiredGateway): CaddyServer {
+  const { keyHeader, edgeDials, upstreamTimeoutSeconds = 60 } = desired
+  if (!/^[A-Za-z0-9-]+$/.test(keyHeader)) throw new Error(`not a header name: ${keyHeader}`)
+  requireDistinctSlugs(desired.apis)
+  const leaves = desired.apis.map((api) => ({ slug: api.slug, route: apiRoute(api, keyHeader) }))
+  return {
+    listen: [...new Set(desired.listen)].toSorted(),
+    automatic_https: { disable: true },
+    read_header_timeout: 10_000_000_000,
+    logs: { default_logger_name: USAGE_LOGGER },
+    routes: [
+      ...guardRoutes(keyHeader),
+      { handle: [{ handler: 'subroute', routes: prefixTree(leaves) }] },
+      ...verdictRoutes(keyHeader),
+      ...proxyRoutes({ keyHeader, edgeDials, upstreamTimeoutSeconds }),
+    ],
+    errors: { routes: errorRoutes() },
+  }
+}
+
+function requireDistinctSlugs(apis: DesiredApi[]): void {
+  const seen = new Set<string>()
+  for (const { id, slug } of apis) {
+    if (seen.has(slug)) throw new UnrenderableApi(id, `the slug ${slug} is taken by another API`)
+    seen.add(slug)
+  }
+}
+
+/** SHA-256 (hex) of the canonical JSON: keys sorted, so that what Caddy reads back has the same revision. */
+export function revisionOf(server: CaddyServer): string {
+  const canonical = JSON.stringify(server, (_key, value: unknown) =>
+    isPlainObject(value) ? sortKeys(value) : value,
+  )
+  return createHash('sha256').update(canonical).digest('hex')
+}
+
+function isPlainObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function sortKeys(value: Record<string, unknown>): Record<string, unknown> {
+  const sorted: Record<string, unknown> = {}
+  for (const key of Object.keys(value).sort()) sorted[key] = value[key]
+  return sorted
+}

@@ -1,0 +1,159 @@
+import type { Clock } from '#lib/clock'
+import type { Admission, Authorizer, Decision } from './authorize'
+import { type RequestHead, requestIdOf } from './authorize-head'
+import { type EdgeListen, HeadHttpServer } from './authorize-http'
+import type { MissResolver } from './authorize-miss'
+import { problemBody, type Refusal, refusal } from './authorize-refusal'
+
+export interface EdgeServerOptions {
+  listen: EdgeListen
+  authorizer: Authorizer
+  clock: Clock
+  /** Asked once before an unknown or pending key is refused; without it the state is the truth. */
+  misses?: MissResolver
+}
+
+export interface EdgeServer {
+  /** The port that was taken, null on a unix socket. */
+  readonly port: number | null
+  /** Ends after the calls that are being answered. */
+  stop(): Promise<void>
+}
+
+/**
+ * Serves the gateway's subrequest, `GET /gateway/authorize`, and `GET /health/live`.
+ * In: `X-Veil-Key`, `X-Veil-Api`, for refusals `X-Request-Id`. Out: 204 with the caller's ids and
+ * rate limit headers, or a problem (RFC 9457) that the gateway hands on as it is.
+ * Keys are never logged.
+ */
+export function startEdgeServer(options: EdgeServerOptions): EdgeServer {
+  const answers = new EdgeAnswers(options)
+  return new HeadHttpServer({
+    listen: options.listen,
+    answer: (head) => answers.answer(head),
+    malformed: () => answers.malformed(),
+  })
+}
+
+const UNAVAILABLE = refusal('authorize_unavailable', { retryAfter: 1 })
+const MALFORMED_DETAIL = 'Only plain HTTP/1.1 requests with a head and no chunked body are read.'
+
+const PHRASES: Record<number, string> = {
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  402: 'Payment Required',
+  403: 'Forbidden',
+  404: 'Not Found',
+  429: 'Too Many Requests',
+  503: 'Service Unavailable',
+}
+
+/** Turns decisions into answers: synchronous as long as the key is known. */
+class EdgeAnswers {
+  readonly #authorizer: Authorizer
+  readonly #clock: Clock
+  readonly #misses: MissResolver | undefined
+  /** The `Date` field and the second that it stands for. */
+  #date = ''
+  #dateSecond = -1
+
+  constructor(options: EdgeServerOptions) {
+    this.#authorizer = options.authorizer
+    this.#clock = options.clock
+    this.#misses = options.misses
+  }
+
+  answer(head: RequestHead): string | Promise<string> {
+    if (head.method === 'GET' && head.path === '/gateway/authorize') return this.#authorize(head)
+    if (head.method === 'GET' && head.path === '/health/live') {
+      return this.#whole('200 OK', 'Content-Type: application/json\r\n', '{"status":"ok"}')
+    }
+    return this.#problem(404, 'not_found', 'There is nothing at this address.')
+  }
+
+  malformed(): string {
+    return this.#problem(400, 'malformed_request', MALFORMED_DETAIL, 'Connection: close\r\n')
+  }
+
+  #authorize(head: RequestHead): string | Promise<string> {
+    const key = bareKey(head.key)
+    const apiId = head.apiId
+    const decision = this.#decide(key, apiId)
+    if (decision.admitted) return this.#admission(decision)
+    const requestId = requestIdOf(head)
+    if (decision.lookUp === null || this.#misses === undefined) {
+      return this.#refusal(decision, requestId)
+    }
+    return this.#misses.resolve(decision.lookUp).then((outcome) => {
+      if (outcome === 'failed') return this.#refusal(UNAVAILABLE, requestId)
+      const settled = outcome === 'changed' ? this.#decide(key, apiId) : decision
+      return settled.admitted ? this.#admission(settled) : this.#refusal(settled, requestId)
+    })
+  }
+
+  #decide(key: string | null, apiId: string | null): Decision {
+    const now = this.#clock.now()
+    const milliseconds = now.getTime()
+    this.#keepDate(now, milliseconds)
+    return this.#authorizer.authorize({ key, apiId }, milliseconds)
+  }
+
+  #admission(admission: Admission): string {
+    const limits =
+      admission.rateLimit === ''
+        ? ''
+        : `RateLimit: ${admission.rateLimit}\r\nRateLimit-Policy: ${admission.rateLimitPolicy}\r\n`
+    return `HTTP/1.1 204 No Content\r\nX-Veil-Key-Id: ${admission.keyId}\r\nX-Veil-Subscription-Id: ${admission.subscriptionId}\r\n${limits}${this.#date}\r\n`
+  }
+
+  #refusal(refused: Refusal, requestId: string | null): string {
+    let fields = 'Content-Type: application/problem+json\r\nCache-Control: no-store\r\n'
+    if (refused.status === 401) fields += 'WWW-Authenticate: Bearer realm="veil"\r\n'
+    if (refused.retryAfter !== null) fields += `Retry-After: ${refused.retryAfter}\r\n`
+    if (refused.keyId !== null) {
+      fields += `X-Veil-Key-Id: ${refused.keyId}\r\nX-Veil-Subscription-Id: ${refused.subscriptionId}\r\n`
+    }
+    if (refused.rateLimit !== '') {
+      fields += `RateLimit: ${refused.rateLimit}\r\nRateLimit-Policy: ${refused.rateLimitPolicy}\r\n`
+    }
+    return this.#whole(statusLine(refused.status), fields, problemBody(refused, requestId))
+  }
+
+  #problem(status: number, code: string, detail: string, fields = ''): string {
+    const type = `urn:veil:problem:${code}`
+    const body = JSON.stringify({ type, title: PHRASES[status], status, detail, code })
+    return this.#whole(
+      statusLine(status),
+      `Content-Type: application/problem+json\r\n${fields}`,
+      body,
+    )
+  }
+
+  #whole(status: string, fields: string, body: string): string {
+    return `HTTP/1.1 ${status}\r\n${fields}Content-Length: ${Buffer.byteLength(body)}\r\n${this.#dateField()}\r\n${body}`
+  }
+
+  /** RFC 9110 §6.6.1 asks for `Date`; it is made once a second. */
+  #keepDate(now: Date, milliseconds: number): void {
+    const second = Math.floor(milliseconds / 1000)
+    if (second === this.#dateSecond) return
+    this.#dateSecond = second
+    this.#date = `Date: ${now.toUTCString()}\r\n`
+  }
+
+  #dateField(): string {
+    const now = this.#clock.now()
+    this.#keepDate(now, now.getTime())
+    return this.#date
+  }
+}
+
+function statusLine(status: number): string {
+  return `${status} ${PHRASES[status] ?? ''}`
+}
+
+/** The gateway hands on whichever header the client used; `Authorization` has a scheme before the key. */
+function bareKey(value: string | null): string | null {
+  if (value === null || value.startsWith('veil_')) return value
+  return value.slice(0, 7).toLowerCase() === 'bearer ' ? value.slice(7).trim() : value
+}

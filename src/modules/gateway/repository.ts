@@ -1,0 +1,91 @@
+import { and, eq, inArray, lt } from 'drizzle-orm'
+import type { Db } from '#db/client'
+import { apiAllowedMethods, apiRequiredHeaders, apis } from '#db/schema/catalog'
+import { gatewayCommits } from '#db/schema/gateway'
+import { apiKeys } from '#db/schema/keys'
+import type { Id } from '#lib/id'
+import type { DesiredApi } from './desired'
+
+export type Commit = typeof gatewayCommits.$inferSelect
+
+/** Statuses in which an API is, or is about to be, reachable. */
+const REACHABLE = ['publishing', 'published'] as const
+/** Statuses in which a key stands in the allow-list; the edge decides about the call. */
+const ALLOWED = ['pending', 'active', 'failed_sync', 'rotating'] as const
+
+/** Everything that the gateway should serve, as the database knows it, in one snapshot. */
+export async function loadDesiredApis(db: Db): Promise<DesiredApi[]> {
+  return db.transaction(
+    async (tx) => {
+      const rows = await tx
+        .select()
+        .from(apis)
+        .where(inArray(apis.status, [...REACHABLE]))
+      const [methods, headers, keys] = await Promise.all([
+        tx.select().from(apiAllowedMethods),
+        tx.select().from(apiRequiredHeaders),
+        tx
+          .select({ apiId: apiKeys.apiId, id: apiKeys.id })
+          .from(apiKeys)
+          .where(inArray(apiKeys.status, [...ALLOWED])),
+      ])
+      const methodsOf = groupBy(methods, (row) => row.method)
+      const headersOf = groupBy(headers, ({ name, value }) => ({ name, value }))
+      const keysOf = groupBy(keys, (row) => row.id.slice('key_'.length))
+      return rows.map((api) => ({
+        id: api.id,
+        slug: api.slug,
+        upstreamUrl: api.upstreamUrl,
+        methods: methodsOf.get(api.id) ?? [],
+        requiredHeaders: headersOf.get(api.id) ?? [],
+        keyIds: keysOf.get(api.id) ?? [],
+      }))
+    },
+    { isolationLevel: 'repeatable read', accessMode: 'read only' },
+  )
+}
+
+function groupBy<R extends { apiId: string }, V>(
+  rows: R[],
+  value: (row: R) => V,
+): Map<string, V[]> {
+  const groups = new Map<string, V[]>()
+  for (const row of rows) {
+    const group = groups.get(row.apiId)
+    if (group) group.push(value(row))
+    else groups.set(row.apiId, [value(row)])
+  }
+  return groups
+}
+
+export async function insertCommit(db: Db, commit: typeof gatewayCommits.$inferInsert) {
+  await db.insert(gatewayCommits).values(commit)
+}
+
+export interface Outcome {
+  state: 'committed' | 'rolled_back'
+  at: Date
+  revision?: string
+  error?: string
+}
+
+/** Writes the outcome once; false when somebody else already has. */
+export async function finishCommit(db: Db, id: Id<'gwc'>, outcome: Outcome): Promise<boolean> {
+  const { state, at, revision = null, error = null } = outcome
+  const rows = await db
+    .update(gatewayCommits)
+    .set({ state, revision, error, finishedAt: at })
+    .where(and(eq(gatewayCommits.id, id), eq(gatewayCommits.state, 'preparing')))
+    .returning({ id: gatewayCommits.id })
+  return rows.length === 1
+}
+
+/** Changes whose coordinator should have settled them by now. */
+export async function commitsInDoubt(db: Db, before: Date): Promise<Commit[]> {
+  return db
+    .select()
+    .from(gatewayCommits)
+    .where(and(eq(gatewayCommits.state, 'preparing'), lt(gatewayCommits.deadlineAt, before)))
+    .orderBy(gatewayCommits.id)
+    .limit(1000)
+}

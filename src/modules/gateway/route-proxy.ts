@@ -1,0 +1,219 @@
+import type { CaddyHandler, CaddyRoute } from './config-types'
+import {
+  AUTHORIZE_UNREACHABLE,
+  KEY_NOT_ACCEPTED,
+  keyMissing,
+  METHOD_NOT_ALLOWED,
+  MISSING_REQUIRED_HEADER,
+  UNKNOWN_API,
+  UPSTREAM_TIMEOUT,
+  UPSTREAM_UNREACHABLE,
+} from './route-problem'
+
+const SECOND = 1_000_000_000
+
+/** Behind the tree: the verdict of the leaf becomes a refusal, or authorize and the call itself. */
+export function verdictRoutes(keyHeader: string): CaddyRoute[] {
+  return [
+    on('method_not_allowed', METHOD_NOT_ALLOWED),
+    on('missing_required_header', MISSING_REQUIRED_HEADER),
+    {
+      match: [
+        {
+          vars: { veil_verdict: ['key_not_accepted'] },
+          not: [{ header_regexp: { [keyHeader]: { pattern: '.' } } }],
+        },
+      ],
+      handle: [keyMissing(keyHeader)],
+    },
+    on('key_not_accepted', KEY_NOT_ACCEPTED),
+    { match: [{ not: [{ vars: { veil_verdict: ['allowed'] } }] }], handle: [UNKNOWN_API] },
+  ]
+}
+
+function on(verdict: string, handler: CaddyHandler): CaddyRoute {
+  return { match: [{ vars: { veil_verdict: [verdict] } }], handle: [handler] }
+}
+
+export interface ProxyOptions {
+  keyHeader: string
+  edgeDials: string[]
+  /** How long an upstream may take until its response headers, in seconds. */
+  upstreamTimeoutSeconds: number
+}
+
+/** One authorize handler and one proxy per scheme for all APIs; the upstream comes from the vars. */
+export function proxyRoutes(options: ProxyOptions): CaddyRoute[] {
+  return [
+    {
+      handle: [
+        { handler: 'vars', veil_stage: 'authorize' },
+        // The rest of the raw path, untouched; strip_path_prefix would merge slashes.
+        {
+          handler: 'rewrite',
+          path_regexp: [{ find: '^/[a-z0-9-]+', replace: '{http.vars.veil_base}' }],
+        },
+        authorize(options),
+      ],
+    },
+    {
+      match: [{ not: [{ vars: { veil_ratelimit: [''] } }] }],
+      handle: [
+        {
+          handler: 'headers',
+          response: {
+            deferred: true,
+            set: {
+              RateLimit: ['{http.vars.veil_ratelimit}'],
+              'RateLimit-Policy': ['{http.vars.veil_ratelimit_policy}'],
+            },
+          },
+        },
+      ],
+    },
+    { match: [{ vars: { veil_scheme: ['https'] } }], handle: [upstream(options, 'https')] },
+    { handle: [upstream(options, 'http')] },
+  ]
+}
+
+/** Errors of the two proxies; the stage tells which of them failed. */
+export function errorRoutes(): CaddyRoute[] {
+  return [
+    { match: [{ vars: { veil_stage: ['authorize'] } }], handle: [AUTHORIZE_UNREACHABLE] },
+    { match: [{ vars: { '{http.error.status_code}': ['504'] } }], handle: [UPSTREAM_TIMEOUT] },
+    { handle: [UPSTREAM_UNREACHABLE] },
+  ]
+}
+
+/**
+ * The subrequest. Few headers go along: the cost of a gateway is the bytes of this hop. (Deleting `*`
+ * would be shorter, but Caddy 2.6 panics on it; deletions run after the settings, so ours are spared.)
+ */
+function authorize({ keyHeader, edgeDials }: ProxyOptions): CaddyHandler {
+  const dials = [...new Set(edgeDials)].toSorted()
+  return {
+    handler: 'reverse_proxy',
+    upstreams: dials.map((dial) => ({ dial })),
+    ...(dials.length > 1 ? pinning(keyHeader) : {}),
+    transport: {
+      protocol: 'http',
+      dial_timeout: SECOND,
+      response_header_timeout: 5 * SECOND,
+      keep_alive: { max_idle_conns_per_host: 256, idle_timeout: 60 * SECOND },
+      compression: false,
+    },
+    rewrite: { method: 'GET', uri: '/gateway/authorize' },
+    headers: {
+      request: {
+        set: {
+          'X-Veil-Key': [`{http.request.header.${keyHeader}}`],
+          'X-Veil-Api': ['{http.vars.veil_api}'],
+          'X-Request-Id': ['{http.vars.veil_request}'],
+          'X-Forwarded-Method': ['{http.request.method}'],
+          'X-Forwarded-Uri': ['{http.request.uri}'],
+        },
+        delete: [...NOT_FOR_THE_EDGE, keyHeader],
+      },
+      response: {
+        delete: ['X-Veil-*'],
+        set: { 'X-Request-Id': ['{http.vars.veil_request}'] },
+      },
+    },
+    handle_response: [
+      {
+        match: { status_code: [2], headers: { 'X-Veil-Key-Id': ['*'] } },
+        routes: [{ handle: [confirmed()] }],
+      },
+      // Whatever listens there, it is not our edge: nothing passes unmetered.
+      { match: { status_code: [2] }, routes: [{ handle: [AUTHORIZE_UNREACHABLE] }] },
+    ],
+  }
+}
+
+const NOT_FOR_THE_EDGE = [
+  'Accept*',
+  'Authorization',
+  'Cache-Control',
+  'Content-*',
+  'Cookie',
+  'Forwarded',
+  'If-*',
+  'Origin',
+  'Pragma',
+  'Range',
+  'Referer',
+  'Sec-*',
+  'Transfer-Encoding',
+  'User-Agent',
+  'Via',
+]
+
+/** A key always meets the same edge, so that its limits are exact; when that edge is lost, another takes over. */
+function pinning(keyHeader: string): Record<string, unknown> {
+  return {
+    load_balancing: {
+      selection_policy: { policy: 'header', field: keyHeader },
+      retries: 3,
+      try_duration: 3 * SECOND,
+      try_interval: SECOND / 20,
+      // Asking twice is harmless whatever the method of the call; by default only a GET is retried.
+      retry_match: [{ path: ['*'] }],
+    },
+    health_checks: { passive: { fail_duration: 5 * SECOND, max_fails: 1 } },
+  }
+}
+
+function confirmed(): CaddyHandler {
+  const header = (name: string) => `{http.reverse_proxy.header.${name}}`
+  return {
+    handler: 'vars',
+    veil_stage: 'upstream',
+    veil_subscription: header('X-Veil-Subscription-Id'),
+    // Placeholders of response headers exist under Go's canonical spelling only.
+    veil_ratelimit: header('Ratelimit'),
+    veil_ratelimit_policy: header('Ratelimit-Policy'),
+    // Caddy 2.6 logs neither the request's id nor the bytes read: all of it travels in one field.
+    veil_call: `${header('X-Veil-Key-Id')} {http.vars.veil_api} {http.vars.veil_request} {http.request.header.Content-Length}`,
+  }
+}
+
+function upstream(options: ProxyOptions, scheme: 'http' | 'https'): CaddyHandler {
+  return {
+    handler: 'reverse_proxy',
+    upstreams: [{ dial: '{http.vars.veil_dial}' }],
+    // Streams reach the client at once; a positive interval keeps the call cancelled when the client leaves.
+    flush_interval: SECOND / 100,
+    transport: {
+      protocol: 'http',
+      dial_timeout: 5 * SECOND,
+      response_header_timeout: options.upstreamTimeoutSeconds * SECOND,
+      keep_alive: { max_idle_conns_per_host: 64, idle_timeout: 60 * SECOND },
+      compression: false,
+      ...(scheme === 'https' ? { tls: {} } : {}),
+    },
+    headers: {
+      request: {
+        set: {
+          Host: ['{http.vars.veil_host}'],
+          'X-Request-Id': ['{http.vars.veil_request}'],
+          'X-Veil-Subscription-Id': ['{http.vars.veil_subscription}'],
+        },
+        delete: [options.keyHeader],
+      },
+      // Applied to the upstream's final answer itself; a 101 and a 103 of an upstream pass as they are.
+      response: {
+        delete: ['X-Veil-*', 'RateLimit', 'RateLimit-Policy'],
+        set: { 'X-Request-Id': ['{http.vars.veil_request}'] },
+      },
+    },
+    handle_response: [{ match: { status_code: [101] }, routes: upgradeRoutes() }],
+  }
+}
+
+/** Caddy answers an upgrade that nobody asked for with an empty 200. */
+function upgradeRoutes(): CaddyRoute[] {
+  return [
+    { match: [{ not: [{ header: { Upgrade: ['*'] } }] }], handle: [UPSTREAM_UNREACHABLE] },
+    { handle: [{ handler: 'copy_response' }] },
+  ]
+}

@@ -1,0 +1,36 @@
+import { randomBytes } from 'node:crypto'
+import type { Db } from '#db/client'
+import { generateApiKey } from '#lib/api-key'
+import type { Clock } from '#lib/clock'
+import type { Id } from '#lib/id'
+import type { SubscriptionKeys } from '#modules/subscriptions'
+import * as keys from './repository'
+
+interface Subscription {
+  id: Id<'sub'>
+  apiId: Id<'api'>
+}
+
+/** A pending key: the row that is stored, and the only copy of the key itself. */
+export function makeKey(clock: Clock, { id, apiId }: Subscription, name: string) {
+  const { id: publicId, key, hash, lastFour } = generateApiKey(randomBytes)
+  const now = clock.now()
+  const row = {
+    ...{ id: `key_${publicId}` as const, subscriptionId: id, apiId, name, lastFour },
+    ...{ secretHash: hash, status: 'pending' as const, createdAt: now, updatedAt: now },
+  }
+  return { row, key }
+}
+
+/** The keys' part in making and unmaking a subscription. */
+export const keysOfSubscriptions = (clock: Clock): SubscriptionKeys => ({
+  issueFirst: async (db: Db, subscription: Subscription) => {
+    const { row, key } = makeKey(clock, subscription, 'default')
+    await keys.insertKey(db, row)
+    return { id: row.id, key }
+  },
+  activateAll: async (db, subscriptionId, at) => {
+    await keys.changeKeys(db, { subscriptionId }, ['pending'], { status: 'active', updatedAt: at })
+  },
+  deleteAll: keys.deleteKeysOf,
+})

@@ -1,0 +1,72 @@
+import { and, desc, eq, getTableColumns, inArray, type SQL } from 'drizzle-orm'
+import type { Db } from '#db/client'
+import { olderThan } from '#db/paging'
+import { apiKeys, type KeyStatus } from '#db/schema/keys'
+import { apiSubscriptions } from '#db/schema/subscriptions'
+import type { Id } from '#lib/id'
+import type { PageRequest } from '#lib/page'
+
+export type Key = typeof apiKeys.$inferSelect
+
+export async function insertKey(db: Db, row: typeof apiKeys.$inferInsert): Promise<void> {
+  await db.insert(apiKeys).values(row)
+}
+
+function owned(userId: Id<'usr'>, ...filters: (SQL | undefined)[]) {
+  return and(eq(apiSubscriptions.userId, userId), ...filters)
+}
+
+function selectKeys(db: Db) {
+  return db
+    .select(getTableColumns(apiKeys))
+    .from(apiKeys)
+    .innerJoin(apiSubscriptions, eq(apiSubscriptions.id, apiKeys.subscriptionId))
+}
+
+export async function findKey(db: Db, userId: Id<'usr'>, id: Id<'key'>): Promise<Key | null> {
+  const [row] = await selectKeys(db).where(owned(userId, eq(apiKeys.id, id)))
+  return row ?? null
+}
+
+export function listKeys(
+  db: Db,
+  userId: Id<'usr'>,
+  subscriptionId: Id<'sub'> | null,
+  page: PageRequest,
+): Promise<Key[]> {
+  const filter = subscriptionId ? eq(apiKeys.subscriptionId, subscriptionId) : undefined
+  return selectKeys(db)
+    .where(owned(userId, filter, olderThan(apiKeys, page.after)))
+    .orderBy(desc(apiKeys.createdAt), desc(apiKeys.id))
+    .limit(page.limit + 1)
+}
+
+type Change = Partial<Pick<Key, 'status' | 'revokedAt' | 'updatedAt'>>
+
+/** Changes keys that are in one of these states; what has moved on meanwhile is left alone. */
+export async function changeKeys(
+  db: Db,
+  which: { ids: Id<'key'>[] } | { subscriptionId: Id<'sub'> },
+  from: KeyStatus[],
+  change: Change,
+): Promise<number> {
+  const where =
+    'ids' in which
+      ? inArray(apiKeys.id, which.ids)
+      : eq(apiKeys.subscriptionId, which.subscriptionId)
+  const rows = await db
+    .update(apiKeys)
+    .set(change)
+    .where(and(where, inArray(apiKeys.status, from)))
+    .returning({ id: apiKeys.id })
+  return rows.length
+}
+
+export async function deleteKeysOf(db: Db, subscriptionId: Id<'sub'>): Promise<void> {
+  await db.delete(apiKeys).where(eq(apiKeys.subscriptionId, subscriptionId))
+}
+
+export async function idsWithStatus(db: Db, status: KeyStatus): Promise<Id<'key'>[]> {
+  const rows = await db.select({ id: apiKeys.id }).from(apiKeys).where(eq(apiKeys.status, status))
+  return rows.map(({ id }) => id)
+}

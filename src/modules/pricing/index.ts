@@ -1,0 +1,5 @@
+export { PricingFileError, readPricingFile } from './pricing-file'
+export type { Plan } from './repository'
+export { pricingRoutes } from './routes'
+export { CostView, PlanBody, type PlanInput, PlanView } from './schemas'
+export { costView, PricingService, planView } from './service'

@@ -1,0 +1,147 @@
+import type { Db } from '#db/client'
+import { violates } from '#db/errors'
+import type { Clock } from '#lib/clock'
+import { parseDecimal } from '#lib/decimal'
+import { type Id, newId, parseId } from '#lib/id'
+import { type Charges, rate, totalOf } from './engine/charges'
+import { PlanSlugTaken, PlanUnknown } from './errors'
+import { toTerms } from './plan-terms'
+import type { Pricing } from './pricing-file'
+import type { Plan } from './repository'
+import * as plans from './repository'
+import type { PlanInput } from './schemas'
+
+export class PricingService {
+  constructor(
+    private readonly db: Db,
+    private readonly clock: Clock,
+    private readonly pricing: Pricing,
+  ) {}
+
+  templates() {
+    const { defaults, planTemplates } = this.pricing
+    return Object.entries(planTemplates).map(([slug, template]) => ({
+      slug,
+      ...template,
+      currency: template.currency ?? defaults.currency,
+      billingCycle: template.billingCycle ?? defaults.billingCycle,
+      billableStatuses: template.billableStatuses ?? defaults.billableStatuses,
+      quota: template.quota && quotaView(template.quota),
+    }))
+  }
+
+  async plansOf(apiId: Id<'api'>) {
+    return (await plans.listPlans(this.db, apiId)).map(planView)
+  }
+
+  async publicPlansOf(apiSlug: string) {
+    return (await plans.listPublicPlans(this.db, apiSlug)).map(planView)
+  }
+
+  async publicPlan(id: string) {
+    const known = parseId('plan', id)
+    const plan = known && (await plans.findPublicPlan(this.db, known))
+    if (!plan) throw new PlanUnknown(id)
+    return planView(plan)
+  }
+
+  /** The plan of this API that may be subscribed to now. */
+  async activePlan(apiId: Id<'api'>, id: string): Promise<Plan> {
+    const known = parseId('plan', id)
+    const plan = known && (await plans.findPlan(this.db, known))
+    if (plan?.apiId !== apiId || plan.status !== 'active') throw new PlanUnknown(id)
+    return plan
+  }
+
+  async plansById(ids: Id<'plan'>[]): Promise<Map<Id<'plan'>, Plan>> {
+    const found = ids.length === 0 ? [] : await plans.findPlans(this.db, ids)
+    return new Map(found.map((plan) => [plan.id, plan]))
+  }
+
+  async createPlan(apiId: Id<'api'>, input: PlanInput) {
+    const terms = toTerms(input, this.pricing)
+    const row = { ...terms, id: newId('plan', this.clock), apiId, createdAt: this.clock.now() }
+    try {
+      return planView(await plans.insertPlan(this.db, row))
+    } catch (error) {
+      if (violates(error, 'pricing_models_version')) throw new PlanSlugTaken(terms.slug)
+      throw error
+    }
+  }
+
+  /** Makes a new version; subscriptions keep the one they have. */
+  async revisePlan(apiId: Id<'api'>, planId: string, input: PlanInput) {
+    const current = await this.activePlan(apiId, planId)
+    const terms = toTerms({ ...input, slug: current.slug }, this.pricing)
+    const plan = await this.db.transaction(async (tx) => {
+      const newest = await plans.lockNewest(tx, apiId, current.slug)
+      if (newest?.id !== current.id) throw new PlanUnknown(planId)
+      await plans.archivePlan(tx, current.id)
+      return plans.insertPlan(tx, {
+        ...terms,
+        id: newId('plan', this.clock),
+        apiId,
+        version: current.version + 1,
+        createdAt: this.clock.now(),
+      })
+    })
+    return planView(plan)
+  }
+
+  /** What so many units would cost in one period, before tax. */
+  async calculate(planId: string, units: number) {
+    const known = parseId('plan', planId)
+    const plan = known && (await plans.findPublicPlan(this.db, known))
+    if (!plan) throw new PlanUnknown(planId)
+    return costView(plan, units)
+  }
+}
+
+function chargesOf(plan: Plan): Charges {
+  const { flatFee, quotaLimit, quotaHard, overageRate } = plan
+  const quota = quotaLimit === null ? null : { limit: BigInt(quotaLimit), hard: quotaHard }
+  return {
+    flatFee,
+    quota: quota && { ...quota, overageRate: overageRate ? parseDecimal(overageRate) : null },
+  }
+}
+
+/** The cost of a period so far: the lines that an invoice would have now, before tax. */
+export function costView(plan: Plan, units: number) {
+  const lines = rate(chargesOf(plan), BigInt(units))
+  return {
+    currency: plan.currency,
+    total: Number(totalOf(lines)),
+    lines: lines.map((line) => ({
+      ...line,
+      quantity: Number(line.quantity),
+      amount: Number(line.amount),
+    })),
+  }
+}
+
+interface Quota {
+  limit: number
+  hard: boolean
+  overageRate?: string | null | undefined
+}
+
+const quotaView = ({ limit, hard, overageRate }: Quota) => ({
+  limit,
+  hard,
+  // numeric(30,12) comes back with its zeros: 0.050000000000.
+  ...(overageRate ? { overageRate: overageRate.replace(/\.?0+$/, '') } : {}),
+})
+
+export function planView(plan: Plan) {
+  const { id, apiId, slug, version, name, type, status, currency, billingCycle } = plan
+  const { quotaLimit: limit, quotaHard: hard, overageRate } = plan
+  return {
+    ...{ id, apiId, slug, version, name, type, status, currency, billingCycle },
+    flatFee: Number(plan.flatFee),
+    rateLimits: plan.rateLimits,
+    quota: limit === null ? null : quotaView({ limit, hard, overageRate }),
+    billableStatuses: plan.billableStatuses,
+    createdAt: plan.createdAt.toISOString(),
+  }
+}

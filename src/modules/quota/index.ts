@@ -1,0 +1,3 @@
+export { quotaRoutes } from './routes'
+export { QuotaView } from './schemas'
+export { QuotaService, quotaView } from './service'

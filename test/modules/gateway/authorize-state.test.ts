@@ -1,0 +1,209 @@
+import { createHash, randomBytes } from 'node:crypto'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { randomBase62 } from '#lib/base62'
+import { KeyTable } from '../../../src/modules/gateway/authorize-keys.ts'
+import { addKey, DAY, edgeWith, monthlyQuota, NOON, passes } from './authorize-fixture.ts'
+
+describe('the estimate of quota used', () => {
+  const quotaOf = (limit: number) => ({ subscription: { quota: monthlyQuota(limit) } })
+
+  it('starts from the ledger', () => {
+    const edge = edgeWith({
+      subscription: { quota: monthlyQuota(10), ledger: { calls: 9, units: 7 } },
+    })
+    expect(passes(() => edge.call(), 9)).toBe(3)
+  })
+
+  it('counts a call once, before and after the ledger shows it', () => {
+    const edge = edgeWith(quotaOf(10))
+    passes(() => edge.call(), 4)
+    edge.state.recordLedger('sub_1', 'per_1', { calls: 3, units: 3 })
+    expect(passes(() => edge.call(), 3)).toBe(3)
+    edge.state.recordLedger('sub_1', 'per_1', { calls: 7, units: 7 })
+    expect(passes(() => edge.call(), 9)).toBe(3)
+  })
+
+  it('gives calls that are not billed back', () => {
+    const edge = edgeWith(quotaOf(5))
+    expect(passes(() => edge.call(), 9)).toBe(5)
+    edge.state.recordLedger('sub_1', 'per_1', { calls: 5, units: 3 })
+    expect(passes(() => edge.call(), 9)).toBe(2)
+  })
+
+  it('counts what other edges passed as soon as the ledger shows it, and never below the ledger', () => {
+    const edge = edgeWith(quotaOf(20))
+    passes(() => edge.call(), 2)
+    edge.state.recordLedger('sub_1', 'per_1', { calls: 12, units: 12 })
+    expect(passes(() => edge.call(), 99)).toBe(8)
+  })
+
+  it('is not put off by a count that goes back and comes again', () => {
+    const edge = edgeWith(quotaOf(10))
+    passes(() => edge.call(), 4)
+    edge.state.recordLedger('sub_1', 'per_1', { calls: 2, units: 2 })
+    edge.state.recordLedger('sub_1', 'per_1', { calls: 0, units: 2 })
+    edge.state.recordLedger('sub_1', 'per_1', { calls: 2, units: 2 })
+    expect(passes(() => edge.call(), 99)).toBe(6)
+  })
+
+  it('survives a reload of the subscription', () => {
+    const edge = edgeWith(quotaOf(10))
+    passes(() => edge.call(), 4)
+    edge.state.upsertSubscription(edge.subscription)
+    expect(passes(() => edge.call(), 99)).toBe(6)
+  })
+
+  it('starts anew with the period', () => {
+    const edge = edgeWith(quotaOf(3))
+    expect(passes(() => edge.call(), 9)).toBe(3)
+    edge.state.upsertSubscription({
+      ...edge.subscription,
+      quota: monthlyQuota(3, true, 'per_2'),
+      ledger: { calls: 1, units: 1 },
+    })
+    expect(passes(() => edge.call(), 9)).toBe(2)
+    edge.state.recordLedger('sub_1', 'per_1', { calls: 50, units: 50 })
+    edge.state.recordLedger('sub_1', 'per_2', { calls: 3, units: 1 })
+    expect(passes(() => edge.call(), 9)).toBe(2)
+  })
+
+  it('rolls over by itself when the loader is late, and counts those calls in the new period', () => {
+    const edge = edgeWith(quotaOf(3))
+    const next = NOON + 17 * DAY
+    expect(passes(() => edge.call(next - 1), 9)).toBe(3)
+    expect(passes(() => edge.call(next), 9)).toBe(3)
+    edge.state.recordLedger('sub_1', 'per_1', { calls: 3, units: 3 })
+    expect(edge.call(next).admitted).toBe(false)
+    const quota = { ...monthlyQuota(5, true, 'per_2'), periodStart: next, periodEnd: next + DAY }
+    edge.state.upsertSubscription({
+      ...edge.subscription,
+      quota,
+      ledger: { calls: 2, units: 2 },
+    })
+    expect(passes(() => edge.call(next), 9)).toBe(2)
+  })
+
+  it('with two edges is sold over by no more than what the ledger has not shown yet', () => {
+    const limit = 50
+    const batch = fc.record({
+      edge: fc.constantFrom(0, 1),
+      calls: fc.integer({ min: 1, max: 20 }),
+      ship: fc.boolean(),
+    })
+    fc.assert(
+      fc.property(fc.array(batch, { maxLength: 30 }), (batches) => {
+        const edges = [edgeWith(quotaOf(limit)), edgeWith(quotaOf(limit))]
+        let authorised = 0
+        let mostUnshown = 0
+        let shown = 0
+        for (const { edge, calls, ship } of batches) {
+          const asked = edges[edge]
+          authorised += passes(() => asked?.call() ?? never(), calls)
+          mostUnshown = Math.max(mostUnshown, authorised - shown)
+          if (!ship) continue
+          shown = authorised
+          const ledger = { calls: shown, units: shown }
+          for (const { state } of edges) state.recordLedger('sub_1', 'per_1', ledger)
+        }
+        expect(authorised).toBeLessThanOrEqual(limit + mostUnshown)
+      }),
+    )
+  })
+})
+
+describe('memory', () => {
+  const rateLimits = [
+    { scope: 'key', limit: 10, windowSeconds: 10 },
+    { scope: 'subscription', limit: 100, windowSeconds: 10 },
+  ] as const
+
+  it('forgets buckets once they are full again, and only then', () => {
+    const edge = edgeWith({ subscription: { rateLimits } })
+    passes(() => edge.call(), 10)
+    expect(edge.state.limitedCount).toBe(2)
+    expect(edge.state.sweep(NOON + 999)).toBe(0)
+    expect(edge.call(NOON + 999).admitted).toBe(false)
+    expect(edge.state.sweep(NOON + 1_000)).toBe(1)
+    expect(edge.state.sweep(NOON + 10_000)).toBe(1)
+    expect(edge.state.limitedCount).toBe(0)
+    expect(passes(() => edge.call(NOON + 10_000), 11)).toBe(10)
+  })
+
+  it('looks at a bounded number of holders a sweep and goes on where it stopped', () => {
+    const edge = edgeWith({ subscription: { rateLimits } })
+    const keys = Array.from({ length: 30 }, () => addKey(edge.state))
+    for (const key of keys) edge.call(NOON, key)
+    const forgotten = [1, 2, 3, 4].map(() => edge.state.sweep(NOON + DAY, 10))
+    expect(forgotten).toEqual([10, 10, 10, 1])
+  })
+
+  it('lets removed keys and subscriptions go', () => {
+    const edge = edgeWith({ subscription: { rateLimits } })
+    edge.call()
+    edge.state.removeSubscription('sub_1')
+    expect(edge.state.subscriptionCount).toBe(1)
+    edge.state.removeKey(edge.key.id)
+    const { keyCount, subscriptionCount, limitedCount } = edge.state
+    expect([keyCount, subscriptionCount, limitedCount]).toEqual([0, 0, 0])
+    expect(edge.call()).toMatchObject({ code: 'key_not_accepted', lookUp: edge.key.id })
+  })
+
+  it('moves a key to another subscription', () => {
+    const edge = edgeWith()
+    edge.state.upsertSubscription({ ...edge.subscription, id: 'sub_2' })
+    edge.state.upsertKey({ ...edge.key, subscriptionId: 'sub_2' })
+    edge.state.removeSubscription('sub_1')
+    expect(edge.state.subscriptionCount).toBe(1)
+    expect(edge.call()).toMatchObject({ admitted: true, subscriptionId: 'sub_2' })
+  })
+
+  it('refuses a record that is not one', () => {
+    const edge = edgeWith()
+    expect(() => edge.state.upsertKey({ ...edge.key, id: 'key_short' })).toThrow(RangeError)
+    const secretHash = new Uint8Array(31)
+    expect(() => edge.state.upsertKey({ ...edge.key, secretHash })).toThrow(RangeError)
+  })
+})
+
+describe('the key table', () => {
+  it('behaves like a map under any adding and removing', () => {
+    const ids = Array.from({ length: 40 }, () => randomBase62(12, randomBytes))
+    const digestOf = (id: string) => createHash('sha256').update(id).digest()
+    const step = fc.record({ add: fc.boolean(), which: fc.nat({ max: ids.length - 1 }) })
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 400 }), (steps) => {
+        const table = new KeyTable<string>()
+        const model = new Map<string, string>()
+        for (const { add, which } of steps) {
+          const id = ids[which] ?? ''
+          if (!add) table.remove(id)
+          else if (!model.has(id)) table.add(id, digestOf(id), id)
+          if (add) model.set(id, id)
+          else model.delete(id)
+        }
+        expect(table.size).toBe(model.size)
+        for (const id of ids) {
+          const slot = table.find(id)
+          expect(table.recordAt(slot)).toBe(model.get(id))
+          const words = new Uint32Array(new Uint8Array(digestOf(id)).buffer)
+          expect(table.matches(slot, words)).toBe(model.has(id))
+        }
+      }),
+    )
+  })
+
+  it('grows, and finds among thousands', () => {
+    const table = new KeyTable<number>()
+    const ids = Array.from({ length: 5_000 }, () => randomBase62(12, randomBytes))
+    ids.forEach((id, index) => {
+      table.add(id, randomBytes(32), index)
+    })
+    expect(ids.map((id) => table.recordAt(table.find(id)))).toEqual(ids.map((_, index) => index))
+    expect(table.find(randomBase62(12, randomBytes))).toBe(-1)
+  })
+})
+
+function never(): never {
+  throw new Error('no such edge')
+}

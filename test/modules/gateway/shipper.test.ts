@@ -1,0 +1,355 @@
+import { randomUUID } from 'node:crypto'
+import {
+  appendFileSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { createLogger } from '#infra/logger'
+import { eventually } from '#test/poll'
+import { Shipper } from '../../../src/modules/gateway/shipper'
+import {
+  isMisconfigured,
+  patienceMs,
+  type ShippedEvent,
+} from '../../../src/modules/gateway/shipper-client'
+import { readLines } from '../../../src/modules/gateway/shipper-log'
+
+const TOKEN = 'a-machine-token-of-at-least-32-characters'
+const KEY = 'AbCdEfGhIjK1'
+
+/** An API that keeps every batch; `answer` may refuse one first. */
+class Api {
+  batches: ShippedEvent[][] = []
+  tokens = new Set<string | null>()
+  answer: (events: ShippedEvent[]) => Response | null = () => null
+  server = Bun.serve({
+    hostname: '127.0.0.1',
+    port: 0,
+    fetch: async (request) => {
+      this.tokens.add(request.headers.get('authorization'))
+      if (new URL(request.url).pathname !== '/usage/events')
+        return new Response('', { status: 404 })
+      const { events } = (await request.json()) as { events: ShippedEvent[] }
+      const refusal = this.answer(events)
+      if (refusal) return refusal
+      this.batches.push(events)
+      return Response.json({ accepted: events.length, rejected: [] }, { status: 202 })
+    },
+  })
+  get events(): ShippedEvent[] {
+    return this.batches.flat()
+  }
+  get url(): string {
+    return `http://127.0.0.1:${this.server.port}`
+  }
+}
+
+let folder: string
+let log: string
+let api: Api
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'veil-shipper-'))
+  log = join(folder, 'usage.log')
+  api = new Api()
+})
+afterEach(async () => {
+  await api.server.stop(true)
+  rmSync(folder, { recursive: true, force: true })
+})
+
+const newShipper = (change: { gatewayId?: string; url?: string } = {}) =>
+  new Shipper({
+    gatewayId: 'gateway-1',
+    logPath: log,
+    checkpointPath: join(folder, 'state', 'checkpoint.json'),
+    url: api.url,
+    token: TOKEN,
+    logger: createLogger('silent'),
+    random: () => 0.01,
+    ...change,
+  })
+
+async function shipAll(shipper: Shipper) {
+  const rounds = []
+  for (;;) {
+    const round = await shipper.runOnce()
+    if (round.shipped + round.skipped + round.malformed === 0) return rounds
+    rounds.push(round)
+  }
+}
+
+const line = (path: string, id: string = randomUUID(), padding = '') =>
+  `${JSON.stringify({
+    level: 'info',
+    ts: 1_790_000_000.123,
+    user_id: `${KEY} api_1 ${id} 3`,
+    request: { method: 'GET', uri: `${path}?secret=1`, headers: { 'X-Padding': [padding] } },
+    duration: 0.0125,
+    size: 42,
+    status: 200,
+  })}\n`
+const lines = (from: number, until: number) =>
+  Array.from({ length: until - from }, (_, n) => line(`/${from + n}`)).join('')
+const refusedByGateway = `${JSON.stringify({ level: 'info', user_id: '', status: 401 })}\n`
+
+const paths = () => api.events.map(({ path }) => path)
+const sequences = () => api.events.map(({ sequence }) => sequence)
+const range = (from: number, until: number) =>
+  Array.from({ length: until - from }, (_, n) => from + n)
+const pathsOf = (from: number, until: number) => range(from, until).map((n) => `/${n}`)
+
+describe('from the log to the API', () => {
+  test('a line becomes an event', async () => {
+    const id = randomUUID()
+    writeFileSync(log, line('/weather', id))
+    expect(await newShipper().runOnce()).toMatchObject({ shipped: 1, malformed: 0 })
+    expect(api.events).toEqual([
+      {
+        ...{ id, gatewayId: 'gateway-1', sequence: 1, keyId: `key_${KEY}` },
+        ...{ method: 'GET', path: '/weather', status: 200, durationMs: 13 },
+        ...{ requestBytes: 3, responseBytes: 42, at: '2026-09-21T14:13:20.123Z' },
+      },
+    ])
+    expect([...api.tokens]).toEqual([`Bearer ${TOKEN}`])
+  })
+
+  test('refused calls are skipped, malformed lines counted, neither takes a number or blocks', async () => {
+    writeFileSync(log, `${line('/0')}${refusedByGateway}not json\n\n{}\n${line('/1')}`)
+    const rounds = await shipAll(newShipper())
+    expect(rounds).toMatchObject([{ shipped: 2, skipped: 1, malformed: 3 }])
+    expect(paths()).toEqual(['/0', '/1'])
+    expect(sequences()).toEqual([1, 2])
+  })
+
+  test('half a line waits for its end', async () => {
+    const whole = line('/1')
+    writeFileSync(log, line('/0') + whole.slice(0, 50))
+    const shipper = newShipper()
+    await shipAll(shipper)
+    expect(paths()).toEqual(['/0'])
+    appendFileSync(log, whole.slice(50, -1))
+    expect(await shipper.runOnce()).toMatchObject({ shipped: 0, malformed: 0 })
+    appendFileSync(log, '\n')
+    await shipAll(shipper)
+    expect(paths()).toEqual(['/0', '/1'])
+  })
+
+  test('a log that is not there yet is waited for', async () => {
+    const shipper = newShipper()
+    shipper.start()
+    writeFileSync(log, lines(0, 3))
+    await eventually(() => api.events.length === 3, 'three events')
+    appendFileSync(log, lines(3, 5))
+    await eventually(() => api.events.length === 5, 'five events')
+    await shipper.stop()
+    expect(paths()).toEqual(pathsOf(0, 5))
+  })
+})
+
+describe('crashes', () => {
+  test('between post and checkpoint: the same events under the same numbers', async () => {
+    writeFileSync(log, lines(0, 10))
+    await shipAll(newShipper())
+    appendFileSync(log, lines(10, 20))
+    // The API has the batch, but its answer does not arrive: for the checkpoint that is a crash.
+    const seen: ShippedEvent[] = []
+    api.answer = (events) => {
+      seen.push(...events)
+      return new Response('', { status: 502 })
+    }
+    expect(await newShipper().runOnce()).toMatchObject({ shipped: 0, waitMs: expect.any(Number) })
+    api.answer = () => null
+    appendFileSync(log, lines(20, 25))
+    await shipAll(newShipper())
+    expect(api.events.slice(10, 20)).toEqual(seen)
+    expect(sequences()).toEqual(range(1, 26))
+    expect(paths()).toEqual(pathsOf(0, 25))
+  })
+
+  test('a lost or broken checkpoint: all that is there again, under numbers from 1', async () => {
+    writeFileSync(log, lines(0, 5))
+    await shipAll(newShipper())
+    for (const breakIt of [unlinkSync, (path: string) => writeFileSync(path, '{"gatewayId":')]) {
+      const first = api.events.slice(0, 5)
+      breakIt(join(folder, 'state', 'checkpoint.json'))
+      await shipAll(newShipper())
+      expect(api.events.slice(-5)).toEqual(first)
+    }
+  })
+
+  test('a gateway with a new name goes on where the old one was, from number 1', async () => {
+    writeFileSync(log, lines(0, 5))
+    await shipAll(newShipper())
+    appendFileSync(log, lines(5, 7))
+    await shipAll(newShipper({ gatewayId: 'gateway-2' }))
+    expect(paths()).toEqual(pathsOf(0, 7))
+    expect(sequences()).toEqual([1, 2, 3, 4, 5, 1, 2])
+  })
+})
+
+describe('rotation', () => {
+  const rotate = (time: string) => renameSync(log, join(folder, `usage-${time}.log`))
+
+  test('the old file is drained first, then later ones in order', async () => {
+    const shipper = newShipper()
+    writeFileSync(log, lines(0, 3))
+    await shipAll(shipper)
+    appendFileSync(log, lines(3, 5))
+    rotate('2026-01-01T00-00-00.000')
+    writeFileSync(log, lines(5, 8))
+    rotate('2026-01-01T00-00-01.000-size')
+    writeFileSync(join(folder, 'usage-2025.log.gz'), 'not ours')
+    writeFileSync(join(folder, 'usages.log'), lines(90, 91))
+    writeFileSync(log, lines(8, 9))
+    await shipAll(shipper)
+    appendFileSync(log, lines(9, 10))
+    await shipAll(newShipper())
+    expect(paths()).toEqual(pathsOf(0, 10))
+    expect(sequences()).toEqual(range(1, 11))
+  })
+
+  test('between rename and the new file there is only the old one', async () => {
+    const shipper = newShipper()
+    writeFileSync(log, lines(0, 2))
+    await shipAll(shipper)
+    rotate('2026-01-01T00-00-00.000')
+    expect(existsSync(log)).toBe(false)
+    expect(await shipper.runOnce()).toMatchObject({ shipped: 0, malformed: 0 })
+    writeFileSync(log, lines(2, 4))
+    await shipAll(shipper)
+    expect(paths()).toEqual(pathsOf(0, 4))
+  })
+
+  test('a line that was cut off at the end of a rotated file is counted and passed', async () => {
+    const shipper = newShipper()
+    writeFileSync(log, lines(0, 2) + line('/lost').slice(0, 40))
+    await shipAll(shipper)
+    rotate('2026-01-01T00-00-00.000')
+    writeFileSync(log, lines(2, 4))
+    const rounds = await shipAll(shipper)
+    expect(rounds.reduce((sum, { malformed }) => sum + malformed, 0)).toBe(1)
+    expect(paths()).toEqual(pathsOf(0, 4))
+  })
+
+  test('a file that was replaced behind our back, even in the same inode, is read from its start', async () => {
+    writeFileSync(log, lines(0, 5))
+    await shipAll(newShipper())
+    // Written in place: same inode, longer than what was shipped.
+    writeFileSync(log, lines(5, 15))
+    await shipAll(newShipper())
+    expect(paths()).toEqual(pathsOf(0, 15))
+  })
+})
+
+describe('an API in trouble', () => {
+  test('away and back: nothing lost, in order, once', async () => {
+    const port = api.server.port
+    await api.server.stop(true)
+    writeFileSync(log, lines(0, 10))
+    const shipper = newShipper({ url: `http://127.0.0.1:${port}` })
+    expect(await shipper.runOnce()).toMatchObject({ shipped: 0, waitMs: expect.any(Number) })
+    shipper.start()
+    api.server = Bun.serve({ hostname: '127.0.0.1', port: port ?? 0, fetch: takeAll })
+    await eventually(() => api.events.length >= 10, 'all events')
+    await shipper.stop()
+    expect(paths()).toEqual(pathsOf(0, 10))
+  })
+
+  async function takeAll(request: Request): Promise<Response> {
+    const { events } = (await request.json()) as { events: ShippedEvent[] }
+    api.batches.push(events)
+    return Response.json({ accepted: events.length, rejected: [] }, { status: 202 })
+  }
+
+  test('a 429 is waited out as long as it says', async () => {
+    writeFileSync(log, lines(0, 1))
+    api.answer = () => new Response('', { status: 429, headers: { 'retry-after': '7' } })
+    expect(await newShipper().runOnce()).toMatchObject({ waitMs: 7_000 })
+  })
+
+  test.each([400, 401, 404, 422, 500])('a %i drops nothing', async (status) => {
+    writeFileSync(log, lines(0, 3))
+    const shipper = newShipper()
+    api.answer = () => new Response('', { status })
+    for (let n = 0; n < 3; n++) expect((await shipper.runOnce()).waitMs).not.toBeNull()
+    api.answer = () => null
+    await shipAll(shipper)
+    expect(paths()).toEqual(pathsOf(0, 3))
+  })
+
+  test('a server that says 200 to everything is not taken for the API', async () => {
+    writeFileSync(log, lines(0, 3))
+    api.answer = () => new Response('<h1>Welcome</h1>')
+    expect((await newShipper().runOnce()).waitMs).not.toBeNull()
+    expect(existsSync(join(folder, 'state', 'checkpoint.json'))).toBe(false)
+  })
+
+  test('a batch that is too large is halved until it fits', async () => {
+    writeFileSync(log, lines(0, 100))
+    api.answer = (events) => (events.length > 30 ? new Response('', { status: 413 }) : null)
+    const shipper = newShipper()
+    for (let n = 0; n < 40 && api.events.length < 100; n++) await shipper.runOnce()
+    expect(paths()).toEqual(pathsOf(0, 100))
+    expect(sequences()).toEqual(range(1, 101))
+  })
+
+  test.each([
+    [null, 1, 0.5, 100],
+    [null, 3, 0.999, 799],
+    [null, 100, 0.999, 29_970],
+    [2_000, 1, 0.5, 2_000],
+    [0, 100, 0.5, 15_000],
+  ])('asked for %s ms, refusal %i', (retryAfterMs, attempt, random, ms) => {
+    expect(patienceMs(retryAfterMs, attempt, random)).toBe(ms)
+  })
+
+  test('only what time does not mend is a mistake of configuration', () => {
+    const statuses = [null, 200, 302, 400, 401, 403, 404, 408, 413, 422, 429, 500, 503]
+    expect(statuses.filter(isMisconfigured)).toEqual([200, 302, 400, 401, 403, 404, 413, 422])
+  })
+})
+
+describe('a large log', () => {
+  test('10 MB go in order in batches of at most 1,000, a bounded piece in memory', async () => {
+    const padding = 'x'.repeat(400)
+    const total = 16_000
+    const text = range(0, total)
+      .map((n) => line(`/${n}`, randomUUID(), padding))
+      .join('')
+    expect(text.length).toBeGreaterThan(10_000_000)
+    writeFileSync(log, text)
+    const piece = (await readLines(log, 0)).lines.at(-1)?.end ?? 0
+    expect(piece).toBeGreaterThan(500_000)
+    expect(piece).toBeLessThanOrEqual(1024 * 1024)
+    const largest: number[] = []
+    api.answer = (events) => {
+      largest.push(events.length)
+      return null
+    }
+    await shipAll(newShipper())
+    expect(Math.max(...largest)).toBeLessThanOrEqual(1_000)
+    expect(sequences()).toEqual(range(1, total + 1))
+    expect(paths()).toEqual(pathsOf(0, total))
+  })
+
+  test('a line longer than a chunk is shipped whole', async () => {
+    writeFileSync(log, line('/0') + line('/1', randomUUID(), 'x'.repeat(3_000_000)) + line('/2'))
+    await shipAll(newShipper())
+    expect(paths()).toEqual(['/0', '/1', '/2'])
+  })
+
+  test('the checkpoint is small and whole', async () => {
+    writeFileSync(log, lines(0, 5))
+    await shipAll(newShipper())
+    const text = readFileSync(join(folder, 'state', 'checkpoint.json'), 'utf8')
+    expect(JSON.parse(text)).toMatchObject({ gatewayId: 'gateway-1', nextSequence: 6 })
+  })
+})

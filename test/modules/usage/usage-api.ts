@@ -1,0 +1,53 @@
+import { createHttpApp, IdempotencyStore, NotAuthenticated, PermissionMissing } from '#infra/http'
+import { createLogger } from '#infra/logger'
+import type { Access, Actor } from '#lib/access'
+import type { Clock } from '#lib/clock'
+import type { Id } from '#lib/id'
+import { createSealer } from '#lib/sealing'
+import { UsageService, usageRoutes } from '#modules/usage'
+import type { TestDatabase } from '#test/database'
+
+export const TOKEN = 'a-machine-token-of-at-least-32-characters'
+
+export type UsageApi = ReturnType<typeof startUsageApi>
+
+/** The usage routes behind the real HTTP app; `Bearer usr_…` is the sign-in of these tests. */
+export function startUsageApi(database: TestDatabase, clock: Clock) {
+  const service = new UsageService(database, clock)
+  const authorize = async (request: Request, access: Access): Promise<Actor | null> => {
+    const token = request.headers.get('authorization')?.replace(/^Bearer /, '')
+    if (access === 'public') return null
+    if (!token) throw new NotAuthenticated('token_missing')
+    if (access === 'gateway') {
+      if (token !== TOKEN) throw new NotAuthenticated('token_invalid')
+      return null
+    }
+    if (access !== 'usage:read') throw new PermissionMissing(access)
+    return { userId: token as Id<'usr'>, sessionId: 'ses_test', roles: ['consumer'] }
+  }
+  const app = createHttpApp({
+    groups: [usageRoutes(service)],
+    authorize,
+    idempotency: new IdempotencyStore(database.db, createSealer('s'.repeat(32), 'answers'), clock),
+    logger: createLogger('silent'),
+    clock,
+    info: { title: 'Usage', version: '0', description: 'test' },
+  })
+  const ask = (path: string, init: RequestInit) =>
+    app.handle(new Request(`http://localhost${path}`, init))
+  return {
+    service,
+    app,
+    get: (path: string, userId: Id<'usr'>) =>
+      ask(path, { headers: { authorization: `Bearer ${userId}` } }),
+    post: (
+      events: unknown[],
+      headers: Record<string, string> = { authorization: `Bearer ${TOKEN}` },
+    ) =>
+      ask('/usage/events', {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', ...headers },
+        body: JSON.stringify({ events }),
+      }),
+  }
+}
