@@ -60,20 +60,21 @@ async function run(log: (line: string) => void): Promise<Figure[]> {
   }
 }
 
-/** The subrequest as the gateway sends it. */
+/** The subrequest as Caddy sends it for the configuration that we render. */
 function subrequest({ key, apiId }: SeededKey, index: number): string {
   return requestText({
     method: 'GET',
     path: '/gateway/authorize',
     headers: {
       Host: '127.0.0.1:9100',
-      'User-Agent': 'client/1.0',
       'X-Forwarded-For': '127.0.0.1',
+      'X-Forwarded-Host': '127.0.0.1:8080',
       'X-Forwarded-Method': 'GET',
+      'X-Forwarded-Proto': 'http',
       'X-Forwarded-Uri': `/acme-${index % APIS}/v1/things?limit=20`,
+      'X-Request-Id': 'f5a6f7f0-6d0c-4a57-8a3f-0b6f8b5b9f6e',
       'X-Veil-Api': apiId,
       'X-Veil-Key': key,
-      'Accept-Encoding': 'gzip',
     },
   })
 }

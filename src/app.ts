@@ -1,3 +1,4 @@
+import { apiDescription } from '#app/api-description'
 import type { Container } from '#app/container'
 import { createHttpApp, IdempotencyStore } from '#infra/http'
 import { createSealer } from '#lib/sealing'
@@ -8,7 +9,6 @@ import { pricingRoutes } from '#modules/pricing'
 import { quotaRoutes } from '#modules/quota'
 import { subscribeRoutes, subscriptionRoutes } from '#modules/subscriptions'
 import { usageRoutes } from '#modules/usage'
-import packageJson from '../package.json' with { type: 'json' }
 import { healthRoutes } from './health'
 
 /** The HTTP side: which routes there are, and nothing else. */
@@ -33,12 +33,6 @@ export function buildApp(container: Container) {
     idempotency: new IdempotencyStore(database.db, createSealer(secrets.secret, 'answers'), clock),
     logger,
     clock,
-    info: {
-      title: 'Veil',
-      version: packageJson.version,
-      description:
-        'A self-hosted API marketplace: providers list APIs, consumers subscribe and get keys, ' +
-        'calls go through the gateway, every call is metered and priced.',
-    },
+    info: apiDescription,
   })
 }

@@ -20,8 +20,9 @@ import { QuotaService } from '#modules/quota'
 import { SubscriptionService } from '#modules/subscriptions'
 import { UsageService } from '#modules/usage'
 
-/** How long a change waits for the gateway before it is undone. */
-const PUSH_PATIENCE_MS = 5_000
+const PUSH_PATIENCE_MS = 4_000
+/** Caddy takes about two seconds to provision 5,000 APIs. */
+const ADMIN_CALL_TIMEOUT_MS = 8_000
 
 export interface ContainerOptions {
   config: Config
@@ -32,6 +33,8 @@ export interface ContainerOptions {
   clock?: Clock
   /** OWASP's unless stated; tests have no need to wait for it. */
   passwordCost?: PasswordCost
+  /** How long a change waits for a gateway that is away before it is undone. */
+  pushPatienceMs?: number
 }
 
 export interface Secrets {
@@ -47,7 +50,9 @@ export type Container = ReturnType<typeof buildContainer>
 export function buildContainer(options: ContainerOptions) {
   const { config, database, logger, secrets, clock = systemClock } = options
   const { db, sql } = database
-  const gateways = options.gatewayAdminUrls.map((url) => new CaddyAdmin(url))
+  const gateways = options.gatewayAdminUrls.map(
+    (url) => new CaddyAdmin(url, { timeoutMs: ADMIN_CALL_TIMEOUT_MS }),
+  )
   const pusher = new Pusher(
     gateways,
     async () => ({
@@ -57,7 +62,7 @@ export function buildContainer(options: ContainerOptions) {
       apis: await loadDesiredApis(db),
     }),
     logger,
-    PUSH_PATIENCE_MS,
+    options.pushPatienceMs ?? PUSH_PATIENCE_MS,
   )
   const coordinator = new Coordinator(db, pusher, clock, logger)
   const identity = createIdentity({

@@ -18,10 +18,14 @@ export interface PageRequest {
 const encode = (cursor: Cursor): string =>
   Buffer.from(`${cursor.createdAt.toISOString()}|${cursor.id}`).toString('base64url')
 
+/** As we write it. `Date` reads years that Postgres refuses: 0 and those of more than four digits. */
+const INSTANT = /^(?!0000)\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/
+
 /** Null when the text is no cursor of ours. */
 export function decodeCursor(text: string): Cursor | null {
   const [time, id, rest] = Buffer.from(text, 'base64url').toString('utf8').split('|')
   if (time === undefined || !id || rest !== undefined) return null
+  if (!INSTANT.test(time)) return null
   const createdAt = new Date(time)
   return Number.isNaN(createdAt.getTime()) ? null : { createdAt, id }
 }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import { buildApp } from '#app/app'
-import { buildWorker } from '#app/background'
+import { buildWorker, syncGateway } from '#app/background'
 import { readConfig } from '#app/config'
 import { buildContainer, type Container } from '#app/container'
 import { Edge } from '#app/edge'
@@ -48,7 +48,11 @@ export class TestVeil {
     private readonly stops: (() => Promise<unknown>)[],
   ) {}
 
-  static async start(environment: Record<string, string> = {}): Promise<TestVeil> {
+  /** @param adminUrlOf what Veil takes for Caddy's admin endpoint, such as a proxy in front of it */
+  static async start(
+    environment: Record<string, string> = {},
+    adminUrlOf: (caddy: TestCaddy) => Promise<string> = async (caddy) => caddy.adminUrl,
+  ): Promise<TestVeil> {
     const [database, caddy, port, edgePort, dataDir] = await Promise.all([
       freshDatabase(),
       startTestCaddy(),
@@ -79,7 +83,8 @@ export class TestVeil {
       clock,
       logger: createLogger('info', sink),
       secrets: { secret: 's'.repeat(32), usageTokens: ['t'.repeat(32), 'u'.repeat(32)] },
-      gatewayAdminUrls: [caddy.adminUrl],
+      gatewayAdminUrls: [await adminUrlOf(caddy)],
+      pushPatienceMs: 700,
       passwordCost: { memoryCost: 8, timeCost: 1 },
     })
     const app = buildApp(container).listen({ hostname: '127.0.0.1', port })
@@ -87,6 +92,7 @@ export class TestVeil {
     const edge = new Edge(container, caddy.logFile)
     await worker.start()
     await edge.start()
+    await syncGateway(container)
     return new TestVeil(container, database, caddy, clock, logs, `http://127.0.0.1:${port}`, [
       () => edge.stop(),
       () => worker.stop(),

@@ -4,6 +4,7 @@ import type { Access, Actor } from '#lib/access'
 import type { Clock } from '#lib/clock'
 import { AppError } from '#lib/errors'
 import { uuidv7 } from '#lib/id'
+import { readJson } from './body'
 import { InvalidInput, MalformedBody, RouteUnknown } from './errors'
 import type { IdempotencyStore } from './idempotency'
 import { type OpenApiInfo, openApiDocument } from './openapi'
@@ -27,6 +28,8 @@ export interface HttpAppOptions {
 }
 
 const MAX_BODY_BYTES = 4 * 1024 * 1024
+/** Beyond this Bun hangs up with a bare 413; up to it the answer is a problem like any other. */
+const HARD_LIMIT_BYTES = 64 * 1024 * 1024
 const INCOMING_REQUEST_ID = /^[\w-]{8,64}$/
 
 const actors = new WeakMap<Request, Actor | null>()
@@ -41,16 +44,18 @@ export function createHttpApp(options: HttpAppOptions) {
     normalize: false,
     // A schema that cannot be compiled stops the start, not the first request.
     precompile: true,
-    serve: { maxRequestBodySize: options.maxBodyBytes ?? MAX_BODY_BYTES },
+    serve: { maxRequestBodySize: HARD_LIMIT_BYTES },
   })
     .wrap((handle) => (request: Request) => {
       const given = request.headers.get('x-request-id') ?? ''
       const requestId = INCOMING_REQUEST_ID.test(given) ? given : uuidv7(clock)
       return runInContext({ requestId }, () => handle(request))
     })
-    .onError(({ code, error, request }) => {
+    .onError(({ code, error, request, set }) => {
       const parts = problemParts(code, error, routes, request)
-      if (parts.status >= 500) logger.error({ err: rootCause(error) }, 'http.failed')
+      if (parts.status >= 500) logger.error({ err: rootCause(code, error) }, 'http.failed')
+      // For the log; Elysia itself does not look at the status of an answer made here.
+      set.status = parts.status
       return problemResponse(parts, whereOf(request))
     })
     .onAfterHandle(({ set }) => {
@@ -64,11 +69,7 @@ export function createHttpApp(options: HttpAppOptions) {
     .macro({
       // Runs before the input is checked: a stranger learns nothing about the shapes inside.
       permission: (access: Access) => {
-        const transform = async ({ request }: { request: Request }) => {
-          const actor = await options.authorize(request, access)
-          if (actor) setContextUser(actor.userId)
-          actors.set(request, actor)
-        }
+        const transform = ({ request }: { request: Request }) => admit(request, access, options)
         if (access) checks.add(transform)
         return { transform }
       },
@@ -79,13 +80,25 @@ export function createHttpApp(options: HttpAppOptions) {
   return app
 }
 
+/** Asks once per request who calls and whether they may: before the body is read, if there is one. */
+async function admit(request: Request, access: Access, options: HttpAppOptions): Promise<void> {
+  if (actors.has(request)) return
+  const actor = await options.authorize(request, access)
+  if (actor) setContextUser(actor.userId)
+  actors.set(request, actor)
+}
+
 function mount(app: Elysia, route: Route, options: HttpAppOptions): void {
   const { spec } = route
+  const parse = async ({ request }: { request: Request }) => {
+    await admit(request, spec.permission, options)
+    return readJson(request, options.maxBodyBytes ?? MAX_BODY_BYTES)
+  }
   const hook = {
     permission: spec.permission,
     ...(spec.params && { params: spec.params }),
     ...(spec.query && { query: spec.query, transform: integerReader(spec.query) }),
-    ...(spec.body && { body: spec.body }),
+    ...(spec.body ? { body: spec.body, parse } : { parse: 'none' }),
     ...(spec.response && { response: { [spec.status ?? 200]: spec.response } }),
   }
   const handle = ({ params, query, body, request, server, set }: Context) =>
@@ -127,7 +140,8 @@ function problemParts(
   routes: Route[],
   request: Request,
 ): ProblemParts {
-  if (error instanceof AppError) return partsOf(error)
+  const refusal = code === 'PARSE' ? (error as Error).cause : error
+  if (refusal instanceof AppError) return partsOf(refusal)
   if (code === 'VALIDATION') {
     const { type, all } = error as { type?: string; all?: Iterable<{ path?: string }> }
     // A wrong answer of ours is our fault, and says nothing about the data.
@@ -147,7 +161,9 @@ function unknownRoute(routes: Route[], pathname: string): ProblemParts {
   const form = (path: string) => new RegExp(`^${path.replaceAll(/:[^/]+/g, '[^/]+')}$`)
   const allowed = routes.filter((route) => form(route.path).test(pathname))
   if (allowed.length === 0) return partsOf(new RouteUnknown())
-  const allow = [...new Set(allowed.map((route) => route.method))].join(', ')
+  // Elysia answers HEAD where there is a GET.
+  const methods = allowed.flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : [method]))
+  const allow = [...new Set(methods)].join(', ')
   return {
     status: 405,
     code: 'method_not_allowed',
@@ -156,8 +172,16 @@ function unknownRoute(routes: Route[], pathname: string): ProblemParts {
   }
 }
 
-/** Drizzle's message holds the query and its parameters; only the cause may be logged. */
-function rootCause(error: unknown): unknown {
+/**
+ * What may be logged of an error. Drizzle's message holds the query and its parameters, and that of a
+ * wrong answer the whole answer, in which there may be a key.
+ */
+function rootCause(code: string | number, error: unknown): unknown {
+  if (code === 'VALIDATION') {
+    const { all } = error as { all?: Iterable<{ path?: string }> }
+    const places = toFieldErrors('response', all ?? []).map(({ pointer }) => pointer || '/')
+    return new Error(`the answer does not have its documented shape at ${places.join(', ')}`)
+  }
   const wrapped = error instanceof Error && error.constructor.name === 'DrizzleQueryError'
   return wrapped ? (error.cause ?? new Error('query failed')) : error
 }

@@ -17,6 +17,15 @@ export class MalformedBody extends AppError {
   }
 }
 
+export class BodyTooLarge extends AppError {
+  readonly kind = 'too_large'
+  readonly code = 'body_too_large'
+  /** @param limit bytes */
+  constructor(limit: number) {
+    super(`The body may have at most ${limit} bytes.`)
+  }
+}
+
 export class NotAuthenticated extends AppError {
   readonly kind = 'unauthenticated'
   readonly code: string

@@ -1,53 +1,55 @@
 import type { TObject, TSchema } from '@sinclair/typebox'
-import { ProblemSchema } from './problem'
+import { type Access, hasPermission, ROLES } from '#lib/access'
+import { problemComponents, problemReferences, problemStatuses } from './openapi-problems'
 import type { Route } from './route'
 
 export interface OpenApiInfo {
   title: string
   version: string
   description: string
+  /** The tags of the routes, in the order in which they are shown; others follow. */
+  tags?: { name: string; description: string }[]
 }
 
 type Json = Record<string, unknown>
-
-const PROBLEM_OF_STATUS: Record<number, string> = {
-  400: 'The request cannot be read.',
-  401: 'No access token, or one that is not valid.',
-  403: 'None of your roles has the permission.',
-  404: 'No such resource, or it is not yours.',
-  409: 'It conflicts with the present state, or the same Idempotency-Key is still running.',
-  412: 'Somebody changed it since you read it.',
-  413: 'The body is too large.',
-  422: 'The input has the wrong shape; `errors` says where.',
-  428: 'If-Match is missing.',
-  429: 'Too many requests; Retry-After says when to come back.',
-  500: 'Something went wrong on our side.',
-  503: 'A part that is needed is away; nothing was changed, the same request may be sent again.',
-}
 
 /**
  * The OpenAPI 3.1 document, made from the same table that is mounted, so the two cannot differ.
  * A schema with an `$id` becomes a component; TypeBox schemas are JSON Schema already.
  */
-export function openApiDocument(info: OpenApiInfo, routes: Route[]): Json {
+export function openApiDocument({ tags = [], ...info }: OpenApiInfo, routes: Route[]): Json {
   const schemas: Json = {}
   const paths: Record<string, Json> = {}
   for (const route of routes) {
     const path = route.path.replaceAll(/:([^/]+)/g, '{$1}')
     paths[path] = { ...paths[path], [route.method.toLowerCase()]: operation(route, schemas) }
   }
-  const tags = [...new Set(routes.map((route) => route.tag))].map((name) => ({ name }))
+  const described = new Set(tags.map(({ name }) => name))
+  const undescribed = [...new Set(routes.map(({ tag }) => tag))]
+    .filter((tag) => !described.has(tag))
+    .map((name) => ({ name }))
+  const statuses = new Set(routes.flatMap(problemStatuses))
   return {
     openapi: '3.1.0',
     info: { ...info, license: { name: 'Proprietary', identifier: 'LicenseRef-Veil' } },
-    servers: [{ url: '/' }],
-    tags,
+    servers: [{ url: '/', description: 'This installation' }],
+    tags: [...tags, ...undescribed],
     paths,
     components: {
+      responses: problemComponents(statuses, (schema) => hoist(schema, schemas)),
       schemas,
       securitySchemes: {
-        bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
-        gateway: { type: 'http', scheme: 'bearer', description: 'The machine token.' },
+        bearer: {
+          type: 'http',
+          scheme: 'bearer',
+          bearerFormat: 'JWT',
+          description: '`accessToken` of POST /auth/login or POST /auth/register.',
+        },
+        gateway: {
+          type: 'http',
+          scheme: 'bearer',
+          description: 'The token of a gateway (USAGE_TOKENS), for machines only.',
+        },
       },
     },
   }
@@ -55,16 +57,14 @@ export function openApiDocument(info: OpenApiInfo, routes: Route[]): Json {
 
 function operation(route: Route, schemas: Json): Json {
   const { spec, tag } = route
-  const isPublic = spec.permission === 'public'
-  const scheme = spec.permission === 'gateway' ? 'gateway' : 'bearer'
-  const who = isPublic ? 'Needs no token.' : `Needs \`${spec.permission}\`.`
+  const who = whoMay(spec.permission)
   return {
     tags: [tag],
     operationId: operationId(route),
     summary: spec.summary,
     description: spec.description ? `${spec.description}\n\n${who}` : who,
     'x-permission': spec.permission,
-    security: isPublic ? [] : [{ [scheme]: [] }],
+    security: security(spec.permission),
     parameters: parameters(route, schemas),
     ...(spec.body && {
       requestBody: {
@@ -72,8 +72,23 @@ function operation(route: Route, schemas: Json): Json {
         content: { 'application/json': { schema: hoist(spec.body, schemas) } },
       },
     }),
-    responses: responses(route, schemas),
+    responses: {
+      ...success(route, schemas),
+      ...problemReferences(problemStatuses(route)),
+    },
   }
+}
+
+function whoMay(access: Access): string {
+  if (access === 'public') return 'Open to everybody: no token needed.'
+  if (access === 'gateway') return 'Needs the token of a gateway.'
+  const roles = ROLES.filter((role) => hasPermission([role], access)).join(', ')
+  return `Needs the permission \`${access}\` (${roles}).`
+}
+
+function security(access: Access): Json[] {
+  if (access === 'public') return []
+  return [{ [access === 'gateway' ? 'gateway' : 'bearer']: [] }]
 }
 
 function operationId(route: Route): string {
@@ -97,7 +112,9 @@ function parameters(route: Route, schemas: Json): Json[] {
     ...(spec.idempotent
       ? [header('Idempotency-Key', 'Sent again, the first answer is replayed (24 h).', false)]
       : []),
-    ...(spec.ifMatch ? [header('If-Match', 'The ETag that you have read.', true)] : []),
+    ...(spec.ifMatch
+      ? [header('If-Match', 'The ETag that you have read, such as `"1"`.', true)]
+      : []),
   ]
 }
 
@@ -111,39 +128,16 @@ function listed(place: 'path' | 'query', shape: TObject | undefined, schemas: Js
   }))
 }
 
-function responses(route: Route, schemas: Json): Json {
-  const { spec } = route
+function success({ spec }: Route, schemas: Json): Json {
   const status = spec.status ?? 200
+  if (status === 204) return { [status]: { description: 'Done.' } }
   const mediaType = spec.mediaType ?? 'application/json'
-  const answers: Json = {
+  return {
     [status]: {
-      description: status === 204 ? 'Done.' : (spec.response?.description ?? 'Success.'),
-      ...(status !== 204 && {
-        content: { [mediaType]: { schema: spec.response ? hoist(spec.response, schemas) : {} } },
-      }),
+      description: spec.response?.description ?? 'Success.',
+      content: { [mediaType]: { schema: spec.response ? hoist(spec.response, schemas) : {} } },
     },
   }
-  for (const problem of problemStatuses(route)) {
-    answers[problem] = {
-      description: PROBLEM_OF_STATUS[problem] ?? 'A problem.',
-      content: { 'application/problem+json': { schema: hoist(ProblemSchema, schemas) } },
-    }
-  }
-  return answers
-}
-
-function problemStatuses({ spec }: Route): number[] {
-  const found = new Set(spec.problems)
-  const authenticated = spec.permission !== 'public'
-  const takesInput = spec.params ?? spec.query ?? spec.body
-  if (authenticated) found.add(401)
-  if (authenticated && spec.permission !== 'gateway') found.add(403)
-  if (takesInput) found.add(422)
-  if (spec.body) found.add(400)
-  if (spec.params) found.add(404)
-  if (spec.idempotent) found.add(409).add(422)
-  if (spec.ifMatch) found.add(412).add(428)
-  return [...found, 500].sort((a, b) => a - b)
 }
 
 /** Moves every schema that has an `$id` to the components and leaves a reference. */
@@ -154,7 +148,10 @@ function hoist(schema: TSchema, schemas: Json): Json {
     const { $id, ...rest } = node as { $id?: string }
     const plain = Object.fromEntries(Object.entries(rest).map(([key, value]) => [key, walk(value)]))
     if ($id === undefined) return plain
-    schemas[$id] ??= plain
+    const known = schemas[$id]
+    if (known !== undefined && JSON.stringify(known) !== JSON.stringify(plain))
+      throw new Error(`two schemas of the API are called ${$id}`)
+    schemas[$id] = plain
     return { $ref: `#/components/schemas/${$id}` }
   }
   return walk(schema) as Json

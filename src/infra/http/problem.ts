@@ -69,6 +69,7 @@ export interface ProblemParts {
 }
 
 export const statusOf = (kind: ErrorKind): number => STATUS[kind]
+export const titleOf = (status: number): string => TITLE[status] ?? 'Error'
 
 export function partsOf(error: AppError): ProblemParts {
   return {
@@ -87,7 +88,7 @@ export function problemResponse(
   const { status, code, detail, errors, retryAfter } = parts
   const body = {
     type: `urn:veil:problem:${code}`,
-    title: TITLE[status] ?? 'Error',
+    title: titleOf(status),
     status,
     detail,
     instance: where.instance,
@@ -100,6 +101,7 @@ export function problemResponse(
     'content-type': 'application/problem+json',
     'x-request-id': where.requestId,
     'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
   })
   if (status === 401) headers.set('www-authenticate', 'Bearer realm="veil"')
   if (retryAfter !== undefined) headers.set('retry-after', String(retryAfter))

@@ -6,6 +6,7 @@ import { IdempotencyKeyMalformed, VersionMissing } from './errors'
 import { IdempotencyStore, type StoredAnswer } from './idempotency'
 import { partsOf, problemResponse, statusOf } from './problem'
 import type { Call, Route } from './route'
+import { requireStorable } from './storable'
 
 export interface RawCall {
   actor: Actor | null
@@ -26,6 +27,8 @@ export async function runRoute(
   store: IdempotencyStore,
   raw: RawCall,
 ): Promise<unknown> {
+  // Gateways report what strangers sent; the ledger copes with that event by event.
+  if (route.spec.permission !== 'gateway') requireStorable(raw)
   const key = route.spec.idempotent ? raw.request.headers.get('idempotency-key') : null
   if (key === null) return execute(route, raw)
   if (!PRINTABLE.test(key)) throw new IdempotencyKeyMalformed()
@@ -89,7 +92,8 @@ function replay(answer: StoredAnswer): Response {
 
 /**
  * A refusal that came from carrying out the request is an answer like any other and is kept. Where
- * the trouble may pass (5xx, 429) nothing was done, and the same key may be sent again.
+ * the trouble may pass (5xx, 429, or a refusal that says when to try again) nothing was done, and
+ * the same key may be sent again.
  */
 async function settleFailure(
   store: IdempotencyStore,
@@ -98,9 +102,10 @@ async function settleFailure(
   instance: string,
   error: unknown,
 ): Promise<void> {
-  const status = error instanceof AppError ? statusOf(error.kind) : 500
-  if (!(error instanceof AppError) || status >= 500 || status === 429)
-    return store.release(scope, key)
+  if (!(error instanceof AppError)) return store.release(scope, key)
+  const status = statusOf(error.kind)
+  const passing = status >= 500 || status === 429 || error.retryAfter !== undefined
+  if (passing) return store.release(scope, key)
   const requestId = currentContext()?.requestId ?? ''
   const response = problemResponse(partsOf(error), { instance, requestId })
   await store.finish(scope, key, {

@@ -11,7 +11,7 @@ import { type IdPrefix, parseId } from '#lib/id'
 import { decodeCursor, type PageRequest } from '#lib/page'
 
 /** An object that takes these properties and no others: a misspelt one is an error, not ignored. */
-export const strict = <P extends TProperties>(properties: P, options: { $id?: string } = {}) =>
+export const strict = <P extends TProperties>(properties: P, options: SchemaOptions = {}) =>
   t.Object(properties, { ...options, additionalProperties: false })
 
 /** One of these strings. Elysia's own `UnionEnum` would fill in the first one where none is given. */

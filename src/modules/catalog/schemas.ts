@@ -48,7 +48,19 @@ export const ApiBody = strict(
     methods: t.Optional(Methods),
     requiredHeaders: t.Optional(RequiredHeaders),
   },
-  { $id: 'ApiInput' },
+  {
+    $id: 'ApiInput',
+    examples: [
+      {
+        name: 'Weather',
+        slug: 'weather',
+        upstreamUrl: 'https://api.example.com/v1',
+        description: 'Forecasts for every place on Earth.',
+        methods: ['GET', 'POST'],
+        requiredHeaders: [{ name: 'X-Tenant' }],
+      },
+    ],
+  },
 )
 export type ApiInput = Static<typeof ApiBody>
 
@@ -61,7 +73,10 @@ export const ApiUpdateBody = strict(
     methods: t.Optional(Methods),
     requiredHeaders: t.Optional(RequiredHeaders),
   },
-  { $id: 'ApiUpdate' },
+  {
+    $id: 'ApiUpdate',
+    examples: [{ description: 'Forecasts and warnings.', methods: ['GET'] }],
+  },
 )
 export type ApiUpdate = Static<typeof ApiUpdateBody>
 
@@ -114,7 +129,10 @@ export type ListingRequest = Static<typeof ListingQuery>
 
 export const CategoryBody = strict(
   { slug: Slug, name: Name, description: t.Optional(t.String({ maxLength: 1000 })) },
-  { $id: 'CategoryInput' },
+  {
+    $id: 'CategoryInput',
+    examples: [{ slug: 'nature', name: 'Nature', description: 'Weather, water and earth.' }],
+  },
 )
 export type CategoryInput = Static<typeof CategoryBody>
 

@@ -25,9 +25,6 @@ export interface Admission {
 
 export type Decision = Admission | Refusal
 
-const PASSING = new Set(['active', 'trialing', 'past_due'])
-const UNPAID = new Set(['unpaid', 'suspended'])
-
 const NO_KEY = refusal('key_missing')
 const NOT_ACCEPTED = refusal('key_not_accepted')
 
@@ -98,7 +95,7 @@ function refusedByState(call: Call): Refusal | null {
     if (!subscription.known) {
       return refusal('subscription_inactive', { ...identityOf(call), lookUp: call.keyId })
     }
-    return PASSING.has(subscription.status) && !subscription.spendCapReached
+    return subscription.standing === 'passing' && !subscription.spendCapReached
       ? null
       : refusedBySubscription(call)
   }
@@ -108,9 +105,9 @@ function refusedByState(call: Call): Refusal | null {
 }
 
 function refusedBySubscription(call: Call): Refusal {
-  const { status } = call.subscription
-  if (UNPAID.has(status)) return refusal('subscription_unpaid', identityOf(call))
-  if (!PASSING.has(status)) return refusal('subscription_inactive', identityOf(call))
+  const { standing } = call.subscription
+  if (standing === 'unpaid') return refusal('subscription_unpaid', identityOf(call))
+  if (standing === 'inactive') return refusal('subscription_inactive', identityOf(call))
   return refusal('spend_cap_reached', identityOf(call))
 }
 

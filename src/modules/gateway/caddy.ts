@@ -115,6 +115,9 @@ export class CaddyAdmin {
       if (!response.ok && caddyError(body) === null) {
         throw new CaddyUnreadable(this.url, true, `status ${response.status} for ${path}`)
       }
+      if (response.status === 403) {
+        throw new CaddyUnreadable(this.url, true, `it refuses us: ${body.trim()}`)
+      }
       const etag = response.headers.get('etag') ?? etagOf(path, body)
       const absent = body === 'null\n' && path === SERVER_PATH
       return { found: response.ok, etag: absent ? etag + MISSING : etag, body }

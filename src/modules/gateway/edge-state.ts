@@ -11,6 +11,27 @@ export type EdgeKeyStatus =
   | 'revoked'
   | 'expired'
 
+/** Whether calls of a subscription pass, must pay first, or are refused. */
+export type Standing = 'passing' | 'unpaid' | 'inactive'
+
+const STANDINGS: Record<string, Standing> = {
+  active: 'passing',
+  trialing: 'passing',
+  past_due: 'passing',
+  unpaid: 'unpaid',
+  suspended: 'unpaid',
+}
+
+/** Rows bring a text of their own each; these are shared by all records. */
+const KEY_STATUSES: Record<EdgeKeyStatus, EdgeKeyStatus> = {
+  pending: 'pending',
+  active: 'active',
+  failed_sync: 'failed_sync',
+  rotating: 'rotating',
+  revoked: 'revoked',
+  expired: 'expired',
+}
+
 /** A key as the loader hands it over. */
 export interface EdgeKey {
   /** `key_<id>` with the twelve characters that stand in the key. */
@@ -69,9 +90,10 @@ export class KeyRecord implements BucketHolder {
   constructor(
     public subscription: SubscriptionRecord,
     key: EdgeKey,
+    apiId: string,
   ) {
-    this.apiId = key.apiId
-    this.status = key.status
+    this.apiId = apiId
+    this.status = KEY_STATUSES[key.status]
     this.expiresAt = key.expiresAt ?? Number.POSITIVE_INFINITY
   }
 }
@@ -80,7 +102,7 @@ export class KeyRecord implements BucketHolder {
 export class SubscriptionRecord implements BucketHolder {
   bucket: TokenBucket | null = null
   known = false
-  status = ''
+  standing: Standing = 'inactive'
   spendCapReached = false
   limits: PlanLimits | null = null
   quota: EdgeQuota | null = null
@@ -155,6 +177,8 @@ export class EdgeState {
   readonly #keys = new KeyTable<KeyRecord>()
   readonly #subscriptions = new Map<string, SubscriptionRecord>()
   readonly #limits = new LimitsInterner()
+  /** One text for each API, however many keys name it; there are far fewer APIs than keys. */
+  readonly #apiIds = new Map<string, string>()
   /** Holders with buckets that may still be short of calls. */
   readonly #limited = new Set<BucketHolder>()
   #sweep: Iterator<BucketHolder> | null = null
@@ -193,13 +217,17 @@ export class EdgeState {
     const existing = this.#keys.recordAt(slot)
     const subscription = this.#reference(key.subscriptionId)
     if (existing === undefined) {
-      this.#keys.add(publicId, key.secretHash, new KeyRecord(subscription, key))
+      this.#keys.add(
+        publicId,
+        key.secretHash,
+        new KeyRecord(subscription, key, this.#apiId(key.apiId)),
+      )
       subscription.keys++
       return
     }
     this.#keys.writeDigest(slot, key.secretHash)
-    existing.apiId = key.apiId
-    existing.status = key.status
+    existing.apiId = this.#apiId(key.apiId)
+    existing.status = KEY_STATUSES[key.status]
     existing.expiresAt = key.expiresAt ?? Number.POSITIVE_INFINITY
     this.#move(existing, subscription)
   }
@@ -221,7 +249,7 @@ export class EdgeState {
     record.limits = this.#limits.acquire(subscription.rateLimits, subscription.quota)
     if (previous !== null) this.#limits.release(previous)
     record.known = true
-    record.status = subscription.status
+    record.standing = STANDINGS[subscription.status] ?? 'inactive'
     record.spendCapReached = subscription.spendCapReached ?? false
     record.adopt(subscription.quota, subscription.ledger)
   }
@@ -288,6 +316,13 @@ export class EdgeState {
       forgotten++
     }
     return forgotten
+  }
+
+  #apiId(text: string): string {
+    const known = this.#apiIds.get(text)
+    if (known !== undefined) return known
+    this.#apiIds.set(text, text)
+    return text
   }
 
   #reference(subscriptionId: string): SubscriptionRecord {

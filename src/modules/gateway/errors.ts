@@ -1,8 +1,12 @@
 import { AppError } from '#lib/errors'
 
-/** The gateway is away, or what it did could not be learned in time; the change was undone. */
-export class GatewayUnavailable extends AppError {
+/** The gateways do not serve what the database says. */
+export abstract class GatewayFailure extends AppError {
   readonly kind = 'unavailable'
+}
+
+/** The gateway is away, or what it did could not be learned in time; the change was undone. */
+export class GatewayUnavailable extends GatewayFailure {
   readonly code = 'gateway_unavailable'
   constructor(adminUrl: string, reason: string) {
     super(
@@ -14,8 +18,7 @@ export class GatewayUnavailable extends AppError {
 }
 
 /** The gateway looked at the configuration and said no; the old one keeps serving. */
-export class GatewayRefused extends AppError {
-  readonly kind = 'unavailable'
+export class GatewayRefused extends GatewayFailure {
   readonly code = 'gateway_refused'
   constructor(adminUrl: string, reason: string) {
     super(

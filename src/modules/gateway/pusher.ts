@@ -67,8 +67,8 @@ export class Pusher {
 
   private async bring(gateway: CaddyAdmin): Promise<PushReport> {
     const giveUpAt = performance.now() + this.patienceMs
-    for (let attempt = 1, writes = 0; ; attempt++) {
-      const step = await this.tryOnce(gateway)
+    for (let attempt = 1, writes = 0, late = false; ; attempt++) {
+      const step = await this.tryOnce(gateway, !late)
       if (step.wrote) writes++
       if (step.kind === 'served') return { revision: step.revision, writes }
       if (step.kind === 'refused') throw new GatewayRefused(gateway.url, step.reason)
@@ -76,19 +76,23 @@ export class Pusher {
         { gateway: gateway.url, attempt, reason: step.reason },
         'gateway.push-retried',
       )
-      if (performance.now() > giveUpAt) throw new GatewayUnavailable(gateway.url, step.reason)
+      const isPast = performance.now() > giveUpAt
+      // What became of the last write is worth one more look, but not another write.
+      if (late || (isPast && !step.wrote)) throw new GatewayUnavailable(gateway.url, step.reason)
+      late = isPast
       await delay(backoffMs(RETRY, attempt, Math.random()))
     }
   }
 
   /** Read, decide, write; a write is believed only when the next reading shows it. */
-  private async tryOnce(gateway: CaddyAdmin): Promise<Step> {
+  private async tryOnce(gateway: CaddyAdmin, mayWrite: boolean): Promise<Step> {
     try {
       const { server, etag } = await gateway.readServer()
       const desired = renderServer(await this.loadDesired())
       const revision = revisionOf(desired)
       if (server && revisionOf(server) === revision)
         return { kind: 'served', revision, wrote: false }
+      if (!mayWrite) return { kind: 'again', reason: 'no answer in time', wrote: false }
       const outcome = await gateway.writeServer(desired, etag)
       if (outcome.kind === 'refused')
         return { kind: 'refused', reason: outcome.reason, wrote: true }

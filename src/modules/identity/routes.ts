@@ -34,7 +34,7 @@ function addSignIn(group: RouteGroup, identity: IdentityService): void {
       '/register',
       {
         permission: 'public',
-        summary: 'Open an account and a first session.',
+        summary: 'Open an account and a first session',
         body: RegisterBody,
         response: SignedInView,
         status: 201,
@@ -49,7 +49,7 @@ function addSignIn(group: RouteGroup, identity: IdentityService): void {
       '/login',
       {
         permission: 'public',
-        summary: 'Open a session with email and password.',
+        summary: 'Open a session with email and password',
         description:
           'After 10 failures in a row the account takes no login for 15 minutes (429 with Retry-After).',
         body: LoginBody,
@@ -65,7 +65,7 @@ function addSignIn(group: RouteGroup, identity: IdentityService): void {
       '/refresh',
       {
         permission: 'public',
-        summary: 'Trade a refresh token for new tokens.',
+        summary: 'Trade a refresh token for new tokens',
         description:
           'A refresh token is good for one use. One that comes a second time ends its whole session, also when both come at once: refresh from one place at a time.',
         body: RefreshBody,
@@ -83,7 +83,7 @@ function addOwnAccount(group: RouteGroup, identity: IdentityService): void {
   group
     .post(
       '/logout',
-      { permission: 'account:manage', summary: 'End the session of this token.', status: 204 },
+      { permission: 'account:manage', summary: 'End the session of this token', status: 204 },
       ({ actor }) => identity.logout(actor),
     )
     .get(
@@ -95,7 +95,7 @@ function addOwnAccount(group: RouteGroup, identity: IdentityService): void {
       '/sessions',
       {
         permission: 'account:manage',
-        summary: 'List my live sessions, newest first.',
+        summary: 'List my live sessions, newest first',
         query: strict(PageQuery),
         response: pageOf(SessionView),
         problems: [400],
@@ -106,7 +106,7 @@ function addOwnAccount(group: RouteGroup, identity: IdentityService): void {
       '/sessions/:id',
       {
         permission: 'account:manage',
-        summary: 'End one of my sessions.',
+        summary: 'End one of my sessions',
         params: SessionParams,
         status: 204,
       },
@@ -119,7 +119,7 @@ export function jwksRoutes(identity: IdentityService): RouteGroup {
     '/.well-known/jwks.json',
     {
       permission: 'public',
-      summary: 'Public keys that check access tokens.',
+      summary: 'Public keys that check access tokens',
       description: 'RFC 7517. An unknown `kid` means a new key: fetch this again.',
       response: JwksView,
     },

@@ -30,7 +30,17 @@ export const RegisterBody = strict(
     name: Name,
     roles: t.Optional(t.Array(OpenRole, { minItems: 1, uniqueItems: true, default: ['consumer'] })),
   },
-  { $id: 'Register' },
+  {
+    $id: 'Register',
+    examples: [
+      {
+        email: 'ada@example.com',
+        password: 'correct horse battery staple',
+        name: 'Ada Lovelace',
+        roles: ['provider', 'consumer'],
+      },
+    ],
+  },
 )
 
 export const LoginBody = strict(
@@ -38,12 +48,15 @@ export const LoginBody = strict(
     email: t.String({ minLength: 1, maxLength: 254, examples: ['ada@example.com'] }),
     password: t.String({ minLength: 1, maxLength: MAX_PASSWORD_LENGTH }),
   },
-  { $id: 'Login' },
+  {
+    $id: 'Login',
+    examples: [{ email: 'ada@example.com', password: 'correct horse battery staple' }],
+  },
 )
 
 export const RefreshBody = strict(
   { refreshToken: t.String({ minLength: 1, maxLength: 200 }) },
-  { $id: 'Refresh' },
+  { $id: 'Refresh', examples: [{ refreshToken: 'refreshToken of the last answer' }] },
 )
 
 export const SessionParams = t.Object({ id: t.String({ description: 'Id of the session.' }) })

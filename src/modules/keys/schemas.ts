@@ -34,9 +34,12 @@ export const NewKeyView = t.Object(
 export const KeyBody = strict(
   {
     subscriptionId: t.String(),
-    name: t.String({ minLength: 1, maxLength: 100, examples: ['production'] }),
+    name: t.String({ minLength: 1, maxLength: 100 }),
   },
-  { $id: 'ApiKeyInput' },
+  {
+    $id: 'ApiKeyInput',
+    examples: [{ subscriptionId: 'sub_0192f7a0c1d47c3e8f00a1b2c3d4e5f6', name: 'production' }],
+  },
 )
 export type KeyInput = Static<typeof KeyBody>
 

@@ -1,11 +1,12 @@
 import type { Db } from '#db/client'
+import { KEY_STATUSES } from '#db/schema/keys'
 import { recordAudit } from '#infra/audit'
 import type { Actor } from '#lib/access'
 import type { Clock } from '#lib/clock'
 import { invariant } from '#lib/errors'
 import { parseId } from '#lib/id'
 import { type PageRequest, toPage } from '#lib/page'
-import { type Coordinator, GatewayUnavailable } from '#modules/gateway'
+import { type Coordinator, GatewayFailure } from '#modules/gateway'
 import type { SubscriptionService } from '#modules/subscriptions'
 import { KeyUnknown } from './errors'
 import { makeKey } from './issue'
@@ -15,6 +16,7 @@ import type { KeyInput } from './schemas'
 
 const CREATED = 'api-key.created'
 const REVOKED = 'api-key.revoked'
+const REVOCABLE = KEY_STATUSES.filter((status) => status !== 'revoked')
 
 export class KeyService {
   constructor(
@@ -57,7 +59,8 @@ export class KeyService {
       await this.throughGateway(REVOKED, key.id, async (tx) => {
         const now = this.clock.now()
         const change = { status: 'revoked' as const, revokedAt: now, updatedAt: now }
-        const changed = await keys.changeKeys(tx, { ids: [key.id] }, [key.status], change)
+        // Whatever it has become meanwhile, say by a push that went through at last.
+        const changed = await keys.changeKeys(tx, { ids: [key.id] }, REVOCABLE, change)
         if (changed > 0) await this.audit(tx, actor, REVOKED, key.id)
       })
     return this.get(actor, key.id)
@@ -72,7 +75,7 @@ export class KeyService {
     try {
       await this.coordinator.run({ kind, subjectId, prepare })
     } catch (error) {
-      if (!(error instanceof GatewayUnavailable)) throw error
+      if (!(error instanceof GatewayFailure)) throw error
     }
   }
 

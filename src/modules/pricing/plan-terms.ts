@@ -32,7 +32,9 @@ export function toTerms(input: PlanInput, pricing: Pricing): PlanTerms {
 
 function templateOf({ template }: PlanInput, pricing: Pricing): PlanTemplate | undefined {
   if (template === undefined) return undefined
-  const found = pricing.planTemplates[template]
+  const found = Object.hasOwn(pricing.planTemplates, template)
+    ? pricing.planTemplates[template]
+    : undefined
   const known = Object.keys(pricing.planTemplates).join(', ')
   if (!found)
     throw new PlanInvalid([

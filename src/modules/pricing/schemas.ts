@@ -60,7 +60,10 @@ export const PlanBody = strict(
     type: t.Optional(oneOf(['free', 'flat'] as const)),
     ...terms,
   },
-  { $id: 'PlanInput' },
+  {
+    $id: 'PlanInput',
+    examples: [{ template: 'pro', flatFee: 4900, quota: { limit: 50_000, hard: true } }],
+  },
 )
 export type PlanInput = Static<typeof PlanBody>
 
@@ -121,7 +124,10 @@ export const PlanParams = t.Object({ id: t.String({ description: 'Id of a plan.'
 export const CalculateBody = strict(
   {
     planId: t.String(),
-    units: t.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, examples: [120_000] }),
+    units: t.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
   },
-  { $id: 'CalculateInput' },
+  {
+    $id: 'CalculateInput',
+    examples: [{ planId: 'plan_0192f7a0c1d47c3e8f00a1b2c3d4e5f6', units: 120_000 }],
+  },
 )

@@ -64,7 +64,8 @@ export class PricingService {
     try {
       return planView(await plans.insertPlan(this.db, row))
     } catch (error) {
-      if (violates(error, 'pricing_models_version')) throw new PlanSlugTaken(terms.slug)
+      const taken = ['pricing_models_version', 'pricing_models_current']
+      if (taken.some((index) => violates(error, index))) throw new PlanSlugTaken(terms.slug)
       throw error
     }
   }
@@ -75,7 +76,8 @@ export class PricingService {
     const terms = toTerms({ ...input, slug: current.slug }, this.pricing)
     const plan = await this.db.transaction(async (tx) => {
       const newest = await plans.lockNewest(tx, apiId, current.slug)
-      if (newest?.id !== current.id) throw new PlanUnknown(planId)
+      // Whoever waited for the lock finds the row as the winner left it: archived.
+      if (newest?.id !== current.id || newest.status !== 'active') throw new PlanUnknown(planId)
       await plans.archivePlan(tx, current.id)
       return plans.insertPlan(tx, {
         ...terms,
@@ -126,11 +128,14 @@ interface Quota {
   overageRate?: string | null | undefined
 }
 
+/** numeric(30,12) comes back with its zeros, 0.050000000000; the zeros of 100 must stay. */
+const withoutTrailingZeros = (decimal: string): string =>
+  decimal.includes('.') ? decimal.replace(/\.?0+$/, '') : decimal
+
 const quotaView = ({ limit, hard, overageRate }: Quota) => ({
   limit,
   hard,
-  // numeric(30,12) comes back with its zeros: 0.050000000000.
-  ...(overageRate ? { overageRate: overageRate.replace(/\.?0+$/, '') } : {}),
+  ...(overageRate ? { overageRate: withoutTrailingZeros(overageRate) } : {}),
 })
 
 export function planView(plan: Plan) {

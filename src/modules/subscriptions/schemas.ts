@@ -37,10 +37,16 @@ export const NewSubscriptionView = t.Object(
 )
 
 const planId = t.String({ description: 'Id of a plan of the API.' })
-export const SubscribeBody = strict({ planId }, { $id: 'SubscribeInput' })
+export const SubscribeBody = strict(
+  { planId },
+  { $id: 'SubscribeInput', examples: [{ planId: 'plan_0192f7a0c1d47c3e8f00a1b2c3d4e5f6' }] },
+)
 export const SubscriptionBody = strict(
   { api: t.String({ description: 'Slug of a published API.' }), planId },
-  { $id: 'SubscriptionInput' },
+  {
+    $id: 'SubscriptionInput',
+    examples: [{ api: 'weather', planId: 'plan_0192f7a0c1d47c3e8f00a1b2c3d4e5f6' }],
+  },
 )
 export type SubscriptionInput = Static<typeof SubscriptionBody>
 

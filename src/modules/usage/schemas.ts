@@ -26,7 +26,28 @@ const UsageEventInput = t.Object(
 
 export const UsageBatchBody = strict(
   { events: t.Array(UsageEventInput, { minItems: 1, maxItems: 1_000 }) },
-  { $id: 'UsageBatch' },
+  {
+    $id: 'UsageBatch',
+    examples: [
+      {
+        events: [
+          {
+            id: '0192f7a0-c1d4-7c3e-8f00-a1b2c3d4e5f6',
+            gatewayId: 'gateway-1',
+            sequence: 1,
+            keyId: 'key_9ZkP2mQx7LbT',
+            method: 'GET',
+            path: '/weather/forecast',
+            status: 200,
+            durationMs: 12.5,
+            requestBytes: 0,
+            responseBytes: 512,
+            at: '2026-01-31T12:00:00.000Z',
+          },
+        ],
+      },
+    ],
+  },
 )
 
 export const UsageReceipt = t.Object(

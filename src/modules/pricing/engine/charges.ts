@@ -17,8 +17,9 @@ export interface Line {
 }
 
 const rateText = ({ units, scale }: Decimal): string => {
+  if (scale === 0) return units.toString()
   const digits = units.toString().padStart(scale + 1, '0')
-  return scale === 0 ? digits : `${digits.slice(0, -scale)}.${digits.slice(-scale)}`
+  return `${digits.slice(0, -scale)}.${digits.slice(-scale)}`.replace(/\.?0+$/, '')
 }
 
 function flatFeeLine({ flatFee }: Charges): Line[] {

@@ -1,0 +1,57 @@
+import { connect, createServer, type Socket } from 'node:net'
+
+/** What happens to the next writes (PATCH, PUT) that pass; reads always pass. */
+export type Fault = 'none' | 'reset-before' | 'apply-then-reset' | 'stall'
+
+export interface FaultProxy {
+  url: string
+  /** Writes that reached the target since the start. */
+  writes: number
+  /** Applies to so many writes from now on. */
+  inject(fault: Fault, times?: number): void
+  stop(): Promise<void>
+}
+
+/** A TCP proxy in front of a Caddy admin endpoint that can lose requests and answers. */
+export async function startFaultProxy(target: string): Promise<FaultProxy> {
+  const { hostname, port } = new URL(target)
+  const sockets = new Set<Socket>()
+  let fault: Fault = 'none'
+  let left = 0
+  const server = createServer((client) => {
+    sockets.add(client)
+    client.on('error', () => undefined).on('close', () => sockets.delete(client))
+    client.once('data', (head) => {
+      const isWrite = /^(PATCH|PUT|POST|DELETE) /.test(head.toString('latin1', 0, 8))
+      const active = isWrite && left > 0 ? fault : 'none'
+      if (active !== 'none') left--
+      if (active === 'reset-before') return client.resetAndDestroy()
+      if (active === 'stall') return client.pause()
+      if (isWrite) proxy.writes++
+      const upstream = connect(Number(port), hostname)
+      sockets.add(upstream)
+      upstream.on('error', () => client.destroy()).on('close', () => sockets.delete(upstream))
+      // Caddy's admin endpoint answers only to its own name.
+      const text = head.toString('latin1').replace(/^host: .*$/im, `Host: ${hostname}:${port}`)
+      upstream.write(Buffer.from(text, 'latin1'))
+      client.pipe(upstream)
+      if (active === 'apply-then-reset') upstream.once('data', () => client.resetAndDestroy())
+      else upstream.pipe(client)
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  const proxy: FaultProxy = {
+    url: `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}`,
+    writes: 0,
+    inject: (next, times = 1) => {
+      fault = next
+      left = times
+    },
+    stop: async () => {
+      for (const socket of sockets) socket.destroy()
+      await new Promise((resolve) => server.close(resolve))
+    },
+  }
+  return proxy
+}
