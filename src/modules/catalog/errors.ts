@@ -72,11 +72,23 @@ export class UpstreamRefused extends AppError {
   }
 }
 
+/** @param index place of the header in the list, from 0 */
+export class RequiredHeaderRefused extends AppError {
+  readonly kind = 'invalid'
+  readonly code = 'required_header_refused'
+  constructor(name: string, index: number, reason: 'twice' | 'reserved') {
+    const message = reason === 'twice' ? 'stands there twice' : 'is kept for Veil itself'
+    super(`The required header ${name} ${message}.`, {
+      errors: [{ in: 'body', pointer: `/requiredHeaders/${index}/name`, message }],
+    })
+  }
+}
+
 export class VersionConflict extends AppError {
   readonly kind = 'precondition_failed'
   readonly code = 'version_conflict'
-  constructor(id: string, current: number) {
-    super(`${id} is now at version ${current}: read it again, then send your change.`)
+  constructor(id: string, outdated: number) {
+    super(`${id} is no longer at version ${outdated}: read it again, then send your change.`)
   }
 }
 

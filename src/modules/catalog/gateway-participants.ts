@@ -49,7 +49,7 @@ const update: Participant = {
     const { set, parts } = undo as unknown as Undo
     const id = apiId(subjectId)
     const api = invariant(await catalog.findApi(db, id), subjectId)
-    await catalog.updateApi(db, id, api.version, { ...set, updatedAt: at }, parts)
+    await catalog.updateApi(db, id, { version: api.version }, { ...set, updatedAt: at }, parts)
   },
 }
 

@@ -123,18 +123,32 @@ async function insertParts(db: Db, apiId: Id<'api'>, parts: ApiParts): Promise<v
     .values(parts.requiredHeaders.map((header) => ({ apiId, ...header })))
 }
 
-/** Writes the columns if the row still has this version; false when it has another. */
+type ApiStatus = ApiRow['status']
+
+/** What must still be so for a write to happen; it is lost work otherwise. */
+export interface Expected {
+  version: number
+  status?: ApiStatus
+}
+
+/** Writes the columns if the row still is as expected; false when it has moved on. */
 export async function updateApi(
   db: Db,
   id: Id<'api'>,
-  version: number,
+  { version, status }: Expected,
   set: Partial<ApiInsert>,
   parts?: ApiParts,
 ): Promise<boolean> {
   const rows = await db
     .update(apis)
     .set({ ...set, version: version + 1 })
-    .where(and(eq(apis.id, id), eq(apis.version, version)))
+    .where(
+      and(
+        eq(apis.id, id),
+        eq(apis.version, version),
+        status === undefined ? undefined : eq(apis.status, status),
+      ),
+    )
     .returning({ id: apis.id })
   if (rows.length === 0) return false
   if (parts) {
@@ -151,6 +165,21 @@ export async function setStatus(
   set: Pick<Partial<ApiInsert>, 'status' | 'publishedAt' | 'updatedAt'>,
 ): Promise<void> {
   await db.update(apis).set(set).where(eq(apis.id, id))
+}
+
+/** Moves an API on, unless it has been moved meanwhile: then false. Locks its row. */
+export async function moveStatus(
+  db: Db,
+  id: Id<'api'>,
+  from: ApiStatus,
+  set: { status: ApiStatus; updatedAt: Date },
+): Promise<boolean> {
+  const rows = await db
+    .update(apis)
+    .set(set)
+    .where(and(eq(apis.id, id), eq(apis.status, from)))
+    .returning({ id: apis.id })
+  return rows.length > 0
 }
 
 export async function deleteApi(db: Db, id: Id<'api'>): Promise<void> {

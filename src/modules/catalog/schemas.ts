@@ -1,6 +1,6 @@
 import type { Static } from '@sinclair/typebox'
 import { API_STATUSES, HTTP_METHODS } from '#db/schema/catalog'
-import { oneOf, PageQuery, pageOf, strict, t } from '#infra/http'
+import { NAME_PATTERN, oneOf, PageQuery, pageOf, strict, t } from '#infra/http'
 import { PlanView } from '#modules/pricing'
 
 export const Slug = t.String({
@@ -8,7 +8,12 @@ export const Slug = t.String({
   description: 'lower-case letters, digits and inner hyphens, at most 63',
   examples: ['weather'],
 })
-const Name = t.String({ minLength: 1, maxLength: 100, examples: ['Weather'] })
+const Name = t.String({
+  pattern: NAME_PATTERN,
+  maxLength: 100,
+  description: 'a name without control characters',
+  examples: ['Weather'],
+})
 const Description = t.String({ maxLength: 5000, examples: ['Forecasts for every place on Earth.'] })
 const CategorySlug = t.String({ maxLength: 63, description: 'Slug of a category.' })
 const Methods = t.Array(oneOf(HTTP_METHODS), {

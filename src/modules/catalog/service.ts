@@ -12,6 +12,7 @@ import {
   ApiUnknown,
   CategoryUnknown,
   NoPlans,
+  RequiredHeaderRefused,
   SlugReserved,
   SlugTaken,
   VersionConflict,
@@ -51,6 +52,7 @@ export class CatalogService {
   async create(actor: Actor, input: ApiInput) {
     const { slug, name, description = '', methods = ['GET'], requiredHeaders = [] } = input
     if (RESERVED_SLUGS.includes(slug)) throw new SlugReserved(slug)
+    requireDistinctHeaders(requiredHeaders)
     const now = this.clock.now()
     const row = {
       ...{ slug, name, description },
@@ -74,7 +76,8 @@ export class CatalogService {
   /** Edits an API; when it is published, the gateway takes the change or nothing changes. */
   async update(actor: Actor, id: string, version: number, input: ApiUpdate) {
     const api = await this.own(actor, id)
-    if (api.version !== version) throw new VersionConflict(api.id, api.version)
+    if (api.version !== version) throw new VersionConflict(api.id, version)
+    requireDistinctHeaders(input.requiredHeaders)
     const { category, upstreamUrl, methods, requiredHeaders, ...texts } = input
     const set = {
       ...texts,
@@ -89,7 +92,9 @@ export class CatalogService {
       requiredHeaders: requiredHeaders?.map(withValue) ?? api.requiredHeaders,
     }
     const write = async (db: Db) => {
-      if (!(await catalog.updateApi(db, api.id, version, set, parts)))
+      // A draft that is being published meanwhile must not change behind the gateway's back.
+      const expected = { version, ...(api.status === 'draft' && { status: api.status }) }
+      if (!(await catalog.updateApi(db, api.id, expected, set, parts)))
         throw new VersionConflict(api.id, version)
     }
     if (api.status === 'draft') await this.db.transaction(write)
@@ -123,9 +128,10 @@ export class CatalogService {
   /** Deletes an API that nobody ever subscribed to; a published one leaves the gateway first. */
   async delete(actor: Actor, id: string): Promise<void> {
     const api = await this.own(actor, id)
-    if (await catalog.hasSubscriptions(this.db, api.id)) throw new ApiHasSubscribers(api.id)
     if (api.status === 'draft') {
       await this.db.transaction(async (tx) => {
+        await this.move(tx, api, 'draft')
+        await this.requireNoSubscriptions(tx, api.id)
         await catalog.deleteApi(tx, api.id)
         await this.audit(tx, actor, 'api.deleted', api.id)
       })
@@ -153,10 +159,22 @@ export class CatalogService {
       kind,
       subjectId: api.id,
       prepare: async (tx) => {
-        await catalog.setStatus(tx, api.id, { status, updatedAt: this.clock.now() })
+        await this.move(tx, api, status)
+        // The row is locked now, so that nobody can subscribe between the question and the deed.
+        if (kind === API_DELETE) await this.requireNoSubscriptions(tx, api.id)
         await this.audit(tx, actor, kind, api.id)
       },
     })
+  }
+
+  /** From the status that was read; whoever came in between has done it, or is about to. */
+  private async move(tx: Db, { id, status: from }: Api, status: Api['status']): Promise<void> {
+    if (!(await catalog.moveStatus(tx, id, from, { status, updatedAt: this.clock.now() })))
+      throw new WrongApiStatus(id, 'changing', from)
+  }
+
+  private async requireNoSubscriptions(db: Db, id: Api['id']): Promise<void> {
+    if (await catalog.hasSubscriptions(db, id)) throw new ApiHasSubscribers(id)
   }
 
   private audit(db: Db, actor: Actor, action: `api.${string}`, subjectId: string): Promise<void> {
@@ -168,6 +186,17 @@ export class CatalogService {
     const category = await catalog.findCategory(this.db, { slug })
     if (!category) throw new CategoryUnknown(slug)
     return category.id
+  }
+}
+
+/** Names of headers know no case (RFC 9110 §5.1); the gateway deletes what begins with X-Veil-. */
+function requireDistinctHeaders(headers: { name: string }[] = []): void {
+  const seen = new Set<string>()
+  for (const [index, { name }] of headers.entries()) {
+    const key = name.toLowerCase()
+    if (key.startsWith('x-veil-')) throw new RequiredHeaderRefused(name, index, 'reserved')
+    if (seen.has(key)) throw new RequiredHeaderRefused(name, index, 'twice')
+    seen.add(key)
   }
 }
 

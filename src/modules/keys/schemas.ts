@@ -1,6 +1,6 @@
 import type { Static } from '@sinclair/typebox'
 import { KEY_STATUSES } from '#db/schema/keys'
-import { oneOf, PageQuery, pageOf, strict, t } from '#infra/http'
+import { NAME_PATTERN, oneOf, PageQuery, pageOf, strict, t } from '#infra/http'
 
 const Instant = t.String({ format: 'date-time' })
 
@@ -34,7 +34,11 @@ export const NewKeyView = t.Object(
 export const KeyBody = strict(
   {
     subscriptionId: t.String(),
-    name: t.String({ minLength: 1, maxLength: 100 }),
+    name: t.String({
+      pattern: NAME_PATTERN,
+      maxLength: 100,
+      description: 'a name without control characters',
+    }),
   },
   {
     $id: 'ApiKeyInput',

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { isNode, LineCounter, parseDocument } from 'yaml'
+import { type Document, isNode, LineCounter, parseDocument } from 'yaml'
 import { z } from 'zod'
 import { BILLING_CYCLES } from '#lib/period'
 
@@ -42,6 +42,10 @@ const PlanTemplate = z
   .refine(({ type, flatFee }) => (type === 'free') === (flatFee === 0), {
     path: ['flatFee'],
     error: 'a flat plan needs a fee above 0, a free plan has none',
+  })
+  .refine(({ type, quota }) => type !== 'free' || quota?.overageRate === undefined, {
+    path: ['quota', 'overageRate'],
+    error: 'a free plan charges nothing, so it has no overage rate',
   })
 
 const PricingFile = z
@@ -91,7 +95,7 @@ export function parsePricing(text: string, file: string): Pricing {
       file,
       document.errors.map((error) => `line ${error.linePos?.[0].line ?? '?'}: ${error.message}`),
     )
-  const parsed = PricingFile.safeParse(document.toJS())
+  const parsed = PricingFile.safeParse(contentOf(document, file))
   if (parsed.success) return parsed.data
   const lineOf = (path: PropertyKey[]): number | string => {
     // A missing value has no line of its own: the nearest thing around it does.
@@ -103,10 +107,25 @@ export function parsePricing(text: string, file: string): Pricing {
   }
   throw new PricingFileError(
     file,
-    parsed.error.issues.map(
-      ({ path, message }) => `line ${lineOf(path)}: ${path.join('.') || 'file'}: ${message}`,
-    ),
+    parsed.error.issues
+      .flatMap(oneByOne)
+      .map(({ path, message }) => `line ${lineOf(path)}: ${path.join('.') || 'file'}: ${message}`),
   )
+}
+
+/** An alias without an anchor, or a bomb of aliases, is noticed only here. */
+function contentOf(document: Document, file: string): unknown {
+  try {
+    return document.toJS()
+  } catch (error) {
+    throw new PricingFileError(file, [(error as Error).message])
+  }
+}
+
+/** Zod reports unknown keys at the map around them; each has a place of its own. */
+function oneByOne(issue: z.core.$ZodIssue): { path: PropertyKey[]; message: string }[] {
+  if (issue.code !== 'unrecognized_keys') return [issue]
+  return issue.keys.map((key) => ({ path: [...issue.path, key], message: 'there is no such key' }))
 }
 
 export function readPricingFile(file: string): Pricing {

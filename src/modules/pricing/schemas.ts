@@ -1,6 +1,6 @@
 import type { Static } from '@sinclair/typebox'
 import { PLAN_TYPES } from '#db/schema/pricing'
-import { oneOf, strict, t } from '#infra/http'
+import { NAME_PATTERN, oneOf, strict, t } from '#infra/http'
 import { BILLING_CYCLES } from '#lib/period'
 
 const RateLimitSchema = strict({
@@ -56,7 +56,13 @@ export const PlanBody = strict(
           "lower-case letters, digits and inner hyphens; the template's name if left out",
       }),
     ),
-    name: t.Optional(t.String({ minLength: 1, maxLength: 100 })),
+    name: t.Optional(
+      t.String({
+        pattern: NAME_PATTERN,
+        maxLength: 100,
+        description: 'a name without control characters',
+      }),
+    ),
     type: t.Optional(oneOf(['free', 'flat'] as const)),
     ...terms,
   },
