@@ -1,10 +1,12 @@
 import { eq } from 'drizzle-orm'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { syncGateway } from '#app/background'
+import { buildContainer } from '#app/container'
 import { apis } from '#db/schema/catalog'
 import { gatewayCommits } from '#db/schema/gateway'
 import { apiKeys } from '#db/schema/keys'
 import { apiSubscriptions, billingPeriods } from '#db/schema/subscriptions'
+import type { Actor } from '#lib/access'
 import { newId } from '#lib/id'
 import { type FaultProxy, startFaultProxy } from '#test/fault-proxy'
 import { startEchoUpstream, type TestServer } from '#test/gateway'
@@ -47,7 +49,8 @@ const publish = (id: string, headers: Record<string, string> = {}) =>
 
 const statusAtGateway = async (slug: string) => {
   const response = await veil.call(`/${slug}/`, null)
-  return [response.status, (await response.json()).code]
+  const { code } = (await response.json()) as { code: string }
+  return [response.status, code]
 }
 
 describe('publishing', () => {
@@ -117,6 +120,20 @@ describe('publishing', () => {
     const after = await veil.expectOk('GET', `/provider/apis/${id}`, { token: provider.token })
     expect(after).toMatchObject({ name: 'undone', methods: ['GET'], status: 'published' })
   })
+})
+
+test('T5: two replicas that publish at the same time both succeed, and no change is lost', async () => {
+  const { config, database, logger, secrets } = veil.container
+  const replica = buildContainer({
+    ...{ config, database, logger, secrets, clock: veil.clock },
+    gatewayAdminUrls: [proxy.url],
+  })
+  const drafts = await Promise.all(Array.from({ length: 16 }, (_, n) => draft(`replica-${n}`)))
+  const actor = { userId: provider.id, sessionId: 'ses_0', roles: ['provider'] } as Actor
+  await Promise.all(
+    drafts.map(({ id }, n) => (n % 2 ? replica.catalog.publish(actor, id) : publish(id))),
+  )
+  for (const { slug } of drafts) expect(await statusAtGateway(slug)).toEqual([401, 'key_missing'])
 })
 
 describe('a gateway that somebody else changes', () => {
