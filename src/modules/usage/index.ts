@@ -6,8 +6,6 @@ import { UsageRecorder } from './recorder'
 
 export { type UsageEvent, usageBatchReceived } from './events'
 export { usagePartitionsJob } from './jobs'
-export { UsageRecorder } from './recorder'
-export type { Usage } from './repository'
 export { usageRoutes } from './routes'
 export { UsageService } from './service'
 

@@ -12,15 +12,8 @@ export interface CurrentUsage extends Usage {
   period: { id: Id<'per'>; startsAt: Date; endsAt: Date }
 }
 
-/** Whose usage: one subscription, or all of a user. */
-export type UsageScope = { subscriptionId: Id<'sub'> } | { userId: Id<'usr'> }
-
 /** The usage of the period that contains `now`, newest subscription first. */
-export function selectCurrentUsage(db: Db, scope: UsageScope, now: Date): Promise<CurrentUsage[]> {
-  const owned =
-    'userId' in scope
-      ? eq(apiSubscriptions.userId, scope.userId)
-      : eq(apiSubscriptions.id, scope.subscriptionId)
+export function selectCurrentUsage(db: Db, userId: Id<'usr'>, now: Date): Promise<CurrentUsage[]> {
   const counted = (column: 'calls' | 'errors' | 'units') =>
     sql<number>`coalesce(${usageCounters[column]}, 0)`.mapWith(Number)
   return db
@@ -53,7 +46,7 @@ export function selectCurrentUsage(db: Db, scope: UsageScope, now: Date): Promis
         eq(usageCounters.billingPeriodId, billingPeriods.id),
       ),
     )
-    .where(owned)
+    .where(eq(apiSubscriptions.userId, userId))
     .orderBy(desc(apiSubscriptions.createdAt), desc(apiSubscriptions.id))
 }
 

@@ -3,7 +3,6 @@ import type { Db } from '#db/client'
 import { apiKeys } from '#db/schema/keys'
 import { pricingModels } from '#db/schema/pricing'
 import { apiSubscriptions, billingPeriods } from '#db/schema/subscriptions'
-import { usageCounters } from '#db/schema/usage'
 import type { Id } from '#lib/id'
 import type { LedgerFacts, PeriodFacts, UsageRecord } from './resolve-events'
 
@@ -140,17 +139,3 @@ const ids = (
   records: readonly UsageRecord[],
   name: 'subscriptionId' | 'apiId' | 'billingPeriodId',
 ) => sql`${sql.param(records.map((record) => record[name].slice(4)))}::uuid[]`
-
-/** What was counted in each of these periods; a period without a call is missing. */
-export async function usageByPeriod(
-  db: Db,
-  periodIds: readonly Id<'per'>[],
-): Promise<Map<Id<'per'>, Usage>> {
-  if (periodIds.length === 0) return new Map()
-  const { billingPeriodId, calls, errors, units } = usageCounters
-  const rows = await db
-    .select({ billingPeriodId, calls, errors, units })
-    .from(usageCounters)
-    .where(inArray(billingPeriodId, [...periodIds]))
-  return new Map(rows.map(({ billingPeriodId: id, ...usage }) => [id, usage]))
-}

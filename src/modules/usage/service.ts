@@ -3,12 +3,11 @@ import type { Database, Db } from '#db/client'
 import { addDeadLetters, publish } from '#infra/queue'
 import type { Actor } from '#lib/access'
 import type { Clock } from '#lib/clock'
-import { type Id, parseId } from '#lib/id'
+import { parseId } from '#lib/id'
 import { type Admission, admit, storableCopy } from './admission'
 import { UsageRangeInvalid, UsageSubscriptionUnknown } from './errors'
 import { usageBatchReceived } from './events'
 import { type Bucket, isSubscriptionOf, selectBuckets, selectCurrentUsage } from './read-repository'
-import { type Usage, usageByPeriod } from './repository'
 import type { UsageStatsInput } from './schemas'
 
 const REQUEST_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
@@ -45,7 +44,7 @@ export class UsageService {
 
   /** The actor's subscriptions with what they used in their current period. */
   async summary(actor: Actor) {
-    const rows = await selectCurrentUsage(this.db, { userId: actor.userId }, this.clock.now())
+    const rows = await selectCurrentUsage(this.db, actor.userId, this.clock.now())
     return {
       items: rows.map(({ period: { id, startsAt, endsAt }, ...row }) => ({
         ...row,
@@ -78,21 +77,6 @@ export class UsageService {
       throw new UsageRangeInvalid(LONGEST_DAYS[interval])
     }
     return { from: start, to: end }
-  }
-
-  /** What a subscription used in the period that is running; null when none is. */
-  async currentUsage(
-    subscriptionId: Id<'sub'>,
-  ): Promise<(Usage & { billingPeriodId: Id<'per'> }) | null> {
-    const [row] = await selectCurrentUsage(this.db, { subscriptionId }, this.clock.now())
-    if (!row) return null
-    const { calls, errors, units } = row
-    return { billingPeriodId: row.period.id, calls, errors, units }
-  }
-
-  /** What was used in each of these billing periods; a period without a call is missing. */
-  usageOfPeriods(periodIds: readonly Id<'per'>[]): Promise<Map<Id<'per'>, Usage>> {
-    return usageByPeriod(this.db, periodIds)
   }
 }
 

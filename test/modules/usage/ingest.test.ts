@@ -312,12 +312,6 @@ describe('reading', () => {
     expect(items.find((item) => item.subscriptionId === quiet.subscriptionId)).toMatchObject({
       ...{ calls: 0, errors: 0, units: 0 },
     })
-    expect(await api.service.currentUsage(subscription.subscriptionId)).toEqual({
-      billingPeriodId: subscription.periodId,
-      ...{ calls: 5, errors: 1, units: 4 },
-    })
-    const usage = await api.service.usageOfPeriods([subscription.periodId, quiet.periodId])
-    expect(usage).toEqual(new Map([[subscription.periodId, { calls: 5, errors: 1, units: 4 }]]))
   })
 
   test('stats add up by hour and by day; a stranger gets 404', async () => {
