@@ -1,7 +1,6 @@
 import { apiDescription } from '#app/api-description'
 import type { Container } from '#app/container'
-import { createHttpApp, IdempotencyStore } from '#infra/http'
-import { createSealer } from '#lib/sealing'
+import { createHttpApp } from '#infra/http'
 import { runningCostRoutes } from '#modules/billing'
 import { categoryRoutes, marketplaceRoutes, providerRoutes } from '#modules/catalog'
 import { keyRoutes } from '#modules/keys'
@@ -13,7 +12,7 @@ import { healthRoutes } from './health'
 
 /** The HTTP side: which routes there are, and nothing else. */
 export function buildApp(container: Container) {
-  const { identity, subscriptions, database, clock, logger, secrets } = container
+  const { identity, subscriptions } = container
   return createHttpApp({
     groups: [
       healthRoutes(container),
@@ -30,9 +29,9 @@ export function buildApp(container: Container) {
       pricingRoutes(container.pricing),
     ],
     authorize: identity.authorize,
-    idempotency: new IdempotencyStore(database.db, createSealer(secrets.secret, 'answers'), clock),
-    logger,
-    clock,
+    idempotency: container.idempotency,
+    logger: container.logger,
+    clock: container.clock,
     info: apiDescription,
   })
 }

@@ -13,7 +13,7 @@ export function buildWorker({ database, clock, logger }: Container): Worker {
 
 /** Which job runs when. */
 export function buildCron(container: Container): CronRunner {
-  const { database, clock, logger, subscriptions, sql } = container
+  const { database, clock, logger, subscriptions, sql, idempotency } = container
   return new CronRunner({
     leases: new Leases(database.db),
     clock,
@@ -30,6 +30,11 @@ export function buildCron(container: Container): CronRunner {
         run: (now) => subscriptions.renewDue(now),
       }),
       usagePartitionsJob(sql, clock),
+      defineJob({
+        name: 'idempotency-keys-cleanup',
+        schedule: '0 41 * * * *',
+        run: async (now) => ({ deleted: await idempotency.deleteExpired(now) }),
+      }),
     ],
   })
 }

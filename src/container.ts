@@ -1,6 +1,7 @@
 import type { Config } from '#app/config'
 import type { Database } from '#db/client'
 import { systemClock } from '#infra/clock'
+import { IdempotencyStore } from '#infra/http'
 import type { Logger } from '#infra/logger'
 import type { Clock } from '#lib/clock'
 import { createSealer } from '#lib/sealing'
@@ -72,6 +73,7 @@ export function buildContainer(options: ContainerOptions) {
     machineTokens: secrets.usageTokens,
     ...(options.passwordCost && { passwordCost: options.passwordCost }),
   })
+  const idempotency = new IdempotencyStore(db, createSealer(secrets.secret, 'answers'), clock)
   const pricing = new PricingService(db, clock, readPricingFile(config.pricingFile))
   const { publicUrl } = config.gateway
   const catalog = new CatalogService(
@@ -102,7 +104,7 @@ export function buildContainer(options: ContainerOptions) {
   return {
     ...{ config, database, logger, clock, sql, secrets },
     ...{ identity, catalog, categories, plans, marketplace, pricing, subscriptions, keys, quota },
-    ...{ usage, runningCost, gateways, pusher, coordinator },
+    ...{ usage, runningCost, gateways, pusher, coordinator, idempotency },
   }
 }
 
@@ -110,5 +112,8 @@ export function buildContainer(options: ContainerOptions) {
 function ownPorts({ config, database, gatewayAdminUrls }: ContainerOptions): number[] {
   const { port, edge, gateway } = config
   const admin = gatewayAdminUrls.map((url) => Number(new URL(url).port || 80))
-  return [port, edge.port, gateway.port, ...admin, database.port]
+  const addresses = [...gateway.listen, ...edge.dials].map((address) =>
+    Number(/:(\d+)$/.exec(address)?.[1] ?? 0),
+  )
+  return [port, edge.port, gateway.port, ...addresses, ...admin, database.port]
 }

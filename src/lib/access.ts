@@ -9,7 +9,7 @@ const CONSUMER = [
   'usage:read',
 ] as const
 const PROVIDER = ['account:manage', 'catalog:read', 'catalog:write', 'catalog:publish'] as const
-const ADMIN = ['account:manage', 'categories:write', 'gateway:read', 'gateway:manage'] as const
+const ADMIN = ['account:manage', 'categories:write'] as const
 
 export const PERMISSIONS_OF_ROLE = {
   consumer: CONSUMER,
@@ -33,7 +33,10 @@ export interface Actor {
 }
 
 export function hasPermission(roles: readonly Role[], permission: Permission): boolean {
-  return roles.some((role) =>
-    (PERMISSIONS_OF_ROLE[role] as readonly string[] | undefined)?.includes(permission),
+  return roles.some(
+    (role) =>
+      // Roles come from the database; one that this release does not know permits nothing.
+      Object.hasOwn(PERMISSIONS_OF_ROLE, role) &&
+      (PERMISSIONS_OF_ROLE[role] as readonly string[]).includes(permission),
   )
 }

@@ -79,6 +79,15 @@ export class IdempotencyStore {
     await this.db.delete(idempotencyKeys).where(this.is(scope, key))
   }
 
+  /** Forgets answers that nobody may ask for any more. @returns how many */
+  async deleteExpired(now: Date): Promise<number> {
+    const rows = await this.db
+      .delete(idempotencyKeys)
+      .where(lt(idempotencyKeys.expiresAt, now))
+      .returning({ key: idempotencyKeys.key })
+    return rows.length
+  }
+
   private is(scope: string, key: string) {
     return and(eq(idempotencyKeys.scope, scope), eq(idempotencyKeys.key, key))
   }

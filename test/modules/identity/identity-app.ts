@@ -19,7 +19,7 @@ const probes = () =>
   new RouteGroup('/probe', 'Probe')
     .get(
       '/admin',
-      { permission: 'gateway:read', summary: 'For admins.', response: Probe },
+      { permission: 'categories:write', summary: 'For admins.', response: Probe },
       ({ actor }) => ({ roles: actor.roles }),
     )
     .get('/machine', { permission: 'gateway', summary: 'For machines.', response: Probe }, () => ({
