@@ -10,5 +10,6 @@ export default defineConfig({
     hookTimeout: 60_000,
     // Without this `import { z } from 'zod'` is undefined when Vitest runs under Bun.
     deps: { interopDefault: false },
+    coverage: { provider: 'istanbul', include: ['src/**'], reporter: ['text'] },
   },
 })
