@@ -115,7 +115,7 @@ CREATE TABLE "apis" (
 	"status" text DEFAULT 'draft' NOT NULL,
 	"published_at" timestamp (3) with time zone,
 	"version" integer DEFAULT 1 NOT NULL,
-	"search" "tsvector" GENERATED ALWAYS AS (to_tsvector('simple', "apis"."name" || ' ' || "apis"."slug" || ' ' || "apis"."description")) STORED,
+	"search" "tsvector" GENERATED ALWAYS AS (to_tsvector('simple', regexp_replace("apis"."name" || ' ' || "apis"."slug" || ' ' || "apis"."description", '[-/._:@]+', ' ', 'g'))) STORED,
 	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	"updated_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	CONSTRAINT "apis_slug_unique" UNIQUE("slug"),

@@ -1,5 +1,5 @@
 -- Weekly partitions of the ledger and monthly ones of the rollup, made ahead of time.
--- Safe to call again and from several replicas: an existing partition is left alone.
+-- Safe to call again: an existing partition is left alone. Callers take turns (see src/db/migrate.ts).
 CREATE FUNCTION ensure_usage_partitions(since timestamptz, until timestamptz) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE

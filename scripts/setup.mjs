@@ -55,10 +55,14 @@ function requireNode() {
 }
 
 function fingerprint() {
-  return createHash('sha256')
-    .update(readFileSync(join(root, 'package-lock.json')))
-    .update(`${process.platform}-${process.arch}`)
-    .digest('hex')
+  return (
+    createHash('sha256')
+      .update(readFileSync(join(root, 'package-lock.json')))
+      .update(`${process.platform}-${process.arch}`)
+      // What was left out once (NODE_ENV=production) may be wanted the next time.
+      .update(['dev', 'optional'].filter(omits).join())
+      .digest('hex')
+  )
 }
 
 /** Whether npm already installed what the lockfile names (a plain `npm ci`, say), so that only the stamp is missing. */
@@ -147,7 +151,11 @@ function mendPostgresLinks() {
 
 /** One set-up at a time. A lock whose holder is dead, or too old to be true, is taken over. */
 async function acquireLock() {
-  mkdirSync(dirname(lock), { recursive: true })
+  try {
+    mkdirSync(dirname(lock), { recursive: true })
+  } catch (error) {
+    fail(cannotWrite(error))
+  }
   for (let waited = false; !tryLock(); waited = true) {
     if (!waited) say('Another set-up of this checkout is running: waiting for it …')
     breakStaleLock()
@@ -161,8 +169,12 @@ function tryLock() {
     return true
   } catch (error) {
     if (error.code === 'EEXIST') return false
-    return fail(`The folder ${dirname(lock)} cannot be written: ${error.message}`)
+    return fail(cannotWrite(error))
   }
+}
+
+function cannotWrite({ code }) {
+  return `The folder ${dirname(lock)} cannot be written (${code}). Start Veil as the user who owns this checkout.`
 }
 
 /** Moved aside before it is removed: of two that see the same stale lock, only one moves it. */
@@ -210,7 +222,7 @@ function readJson(file) {
 }
 
 function say(message) {
-  console.error(`veil: ${message}`)
+  console.log(`veil: ${message}`)
 }
 
 function fail(message) {

@@ -3,60 +3,75 @@ import { z } from 'zod'
 export const ROLES = ['api', 'worker', 'cron', 'edge'] as const
 export type ProcessRole = (typeof ROLES)[number]
 
-const port = z.coerce.number().int().min(1).max(65_535)
-const list = (text: string) =>
+const PORT_RULE = 'must be a port: a whole number from 1 to 65535'
+const ROLES_RULE = `must be a comma-separated list of ${ROLES.join(', ')}`
+const URL_RULE = 'must be an http:// or https:// address'
+const DIAL_RULE = 'must be host:port or unix//path, several separated by commas'
+const TOKEN_RULE = 'must be a comma-separated list of tokens of at least 32 characters'
+const DATABASE_RULE =
+  'must be postgres://user:password@host:port/database, signs such as @ / # in the password percent-encoded'
+
+const split = (text: string) =>
   text
     .split(',')
     .map((item) => item.trim())
     .filter(Boolean)
-const flag = z.enum(['true', 'false']).transform((text) => text === 'true')
-const http = z.url({ protocol: /^https?$/, error: 'must be an http:// or https:// address' })
+/** A comma-separated list of at least one; `rule` says what is wanted when it is empty. */
+const list = <T extends z.ZodType<unknown, string>>(item: T, rule: string) =>
+  z.string().transform(split).pipe(z.array(item).min(1, rule))
+const oneOf = <const T extends readonly [string, ...string[]]>(values: T) =>
+  z.enum(values, `must be one of ${values.join(', ')}`)
+const isPostgresUrl = (text: string) => /^postgres(ql)?:\/\//.test(text) && URL.canParse(text)
 
-const Environment = z.object({
-  NODE_ENV: z.enum(['development', 'test', 'production']).default('development'),
+const port = z.coerce.number(PORT_RULE).int(PORT_RULE).min(1, PORT_RULE).max(65_535, PORT_RULE)
+const flag = oneOf(['true', 'false']).transform((text) => text === 'true')
+const http = z.url({ protocol: /^https?$/, error: URL_RULE })
+const dial = z.string().regex(/^(unix\/.+|\S*:\d{1,5})$/, DIAL_RULE)
+
+/** Every variable that is read, with its default; docs/operator.md explains them. */
+export const ENVIRONMENT = z.object({
+  NODE_ENV: oneOf(['development', 'test', 'production']).default('development'),
   VEIL_ROLES: z
     .string()
     .default(ROLES.join(','))
-    .transform(list)
-    .pipe(z.array(z.enum(ROLES)).min(1)),
+    .transform(split)
+    .pipe(z.array(z.enum(ROLES, ROLES_RULE)).min(1, ROLES_RULE)),
   VEIL_HOST: z.string().min(1).default('127.0.0.1'),
   PORT: port.default(3000),
   GATEWAY_PORT: port.default(8080),
   CADDY_ADMIN_PORT: port.default(2019),
   EDGE_PORT: port.default(3001),
   POSTGRES_PORT: port.optional(),
-  DATABASE_URL: z
-    .string()
-    .regex(/^postgres(ql)?:\/\//, 'must begin with postgres://')
-    .optional(),
-  GATEWAY_ADMIN_URLS: z.string().transform(list).pipe(z.array(http).min(1)).optional(),
-  GATEWAY_LISTEN: z.string().transform(list).pipe(z.array(z.string()).min(1)).optional(),
+  DATABASE_URL: z.string().refine(isPostgresUrl, DATABASE_RULE).optional(),
+  GATEWAY_ADMIN_URLS: list(http, URL_RULE).optional(),
+  GATEWAY_LISTEN: list(dial, DIAL_RULE).optional(),
   GATEWAY_PUBLIC_URL: http.optional(),
-  EDGE_DIALS: z.string().transform(list).pipe(z.array(z.string()).min(1)).optional(),
+  EDGE_DIALS: list(dial, DIAL_RULE).optional(),
   GATEWAY_ID: z
     .string()
-    .regex(/^[a-z0-9-]{1,40}$/, 'must be lower-case letters, digits and hyphens')
+    .regex(/^[a-z0-9-]{1,40}$/, 'must be 1 to 40 lower-case letters, digits and hyphens')
     .default('gateway-1'),
   KEY_HEADER: z
     .string()
-    .regex(/^[A-Za-z][A-Za-z0-9-]*$/, 'must be a header name')
+    .regex(/^[A-Za-z][A-Za-z0-9-]*$/, 'must be the name of a header')
     .default('X-API-Key'),
   USAGE_LOG: z.string().optional(),
   USAGE_URL: http.optional(),
-  USAGE_TOKENS: z
-    .string()
-    .transform(list)
-    .pipe(z.array(z.string().min(32)).min(1))
-    .optional(),
+  USAGE_TOKENS: list(z.string().min(32, TOKEN_RULE), TOKEN_RULE).optional(),
   CADDY_BIN: z.string().optional(),
   PERMIT_PACKAGE_MANAGER: flag.default(true),
   VEIL_DATA_DIR: z.string().min(1).default('.veil'),
   VEIL_SECRET: z.string().min(32, 'must have at least 32 characters').optional(),
   PRICING_FILE: z.string().min(1).default('pricing.yaml'),
-  ADMIN_EMAIL: z.email().default('admin@veil.local'),
+  ADMIN_EMAIL: z
+    .string()
+    .default('admin@veil.local')
+    .transform((text) => text.trim().toLowerCase())
+    .pipe(z.email('must be an e-mail address')),
   ADMIN_PASSWORD: z.string().min(12, 'must have at least 12 characters').optional(),
   ALLOW_PRIVATE_UPSTREAMS: flag.optional(),
-  LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('warn'),
+  /** `info` in production; elsewhere `warn`, so that a developer sees problems and no flood. */
+  LOG_LEVEL: oneOf(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).optional(),
 })
 
 export interface Config {
@@ -64,6 +79,8 @@ export interface Config {
   roles: ProcessRole[]
   host: string
   port: number
+  /** The REST API's, for people. */
+  url: string
   logLevel: string
   dataDir: string
   /** Null where it is made at the first start and kept in the data folder. */
@@ -96,59 +113,98 @@ export class ConfigError extends Error {
   }
 }
 
-type Environment = z.infer<typeof Environment>
+type Environment = z.infer<typeof ENVIRONMENT>
 
 /** Reads the environment; the only place that does. Throws a {@link ConfigError}. */
 export function readConfig(environment: Record<string, string | undefined> = process.env): Config {
   // An empty variable, as `docker compose` passes on, is one that was not set.
   const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''))
-  const parsed = Environment.safeParse(given)
-  const mistakes = parsed.success
-    ? missingInProduction(parsed.data)
-    : parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`)
-  if (!parsed.success || mistakes.length > 0) throw new ConfigError(mistakes)
+  const parsed = ENVIRONMENT.safeParse(given)
+  const mistakes = [
+    ...(parsed.error?.issues ?? []).map(({ path, message }) => `${String(path[0])}: ${message}`),
+    ...missingInProduction(given),
+    ...(parsed.success ? portsTakenTwice(parsed.data) : []),
+  ]
+  if (!parsed.success || mistakes.length > 0) throw new ConfigError([...new Set(mistakes)])
   return toConfig(parsed.data)
 }
 
-/** In production nothing is made up: a secret that is lost with the data folder is no secret. */
-function missingInProduction(env: Environment): string[] {
-  if (env.NODE_ENV !== 'production') return []
-  const needed = ['VEIL_SECRET', 'DATABASE_URL', 'ADMIN_PASSWORD', 'USAGE_TOKENS'] as const
-  return needed
-    .filter((name) => env[name] === undefined)
-    .map((name) => `${name}: must be set when NODE_ENV=production`)
+const NEEDED_IN_PRODUCTION = {
+  VEIL_SECRET: '; `openssl rand -base64 32` makes one',
+  DATABASE_URL: '',
+  ADMIN_PASSWORD: '',
+  USAGE_TOKENS: '; `openssl rand -hex 32` makes one',
 }
+
+/** In production nothing is made up: a secret that is lost with the data folder is no secret. */
+function missingInProduction(given: Record<string, string | undefined>): string[] {
+  if (given.NODE_ENV !== 'production') return []
+  return Object.entries(NEEDED_IN_PRODUCTION)
+    .filter(([name]) => given[name] === undefined)
+    .map(([name, hint]) => `${name}: must be set when NODE_ENV=production${hint}`)
+}
+
+function portsTakenTwice(env: Environment): string[] {
+  const names = portsOf(env).filter((name) => env[name] !== undefined)
+  return names.flatMap((name, index) => {
+    const earlier = names.slice(0, index).find((other) => env[other] === env[name])
+    return earlier ? [`${name}: must not be the port of ${earlier} (${env[name]}) as well`] : []
+  })
+}
+
+/** The ports that this process and its children will listen on. */
+function portsOf(env: Environment) {
+  return [
+    ...(env.VEIL_ROLES.includes('api') ? (['PORT'] as const) : []),
+    ...(env.VEIL_ROLES.includes('edge') ? (['EDGE_PORT'] as const) : []),
+    ...(env.GATEWAY_ADMIN_URLS ? [] : (['GATEWAY_PORT', 'CADDY_ADMIN_PORT'] as const)),
+    ...(env.DATABASE_URL ? [] : (['POSTGRES_PORT'] as const)),
+  ]
+}
+
+/** Where this machine reaches what listens on `host`. */
+const reachable = (host: string): string =>
+  ['0.0.0.0', '::'].includes(host) ? '127.0.0.1' : bracketed(host)
+
+const named = (host: string): string => (host === '127.0.0.1' ? 'localhost' : host)
+
+const bracketed = (host: string): string => (host.includes(':') ? `[${host}]` : host)
 
 function toConfig(env: Environment): Config {
   const production = env.NODE_ENV === 'production'
+  const host = reachable(env.VEIL_HOST)
   return {
     production,
     roles: env.VEIL_ROLES,
     host: env.VEIL_HOST,
     port: env.PORT,
-    logLevel: env.LOG_LEVEL,
+    url: `http://${named(host)}:${env.PORT}`,
+    logLevel: env.LOG_LEVEL ?? (production ? 'info' : 'warn'),
     dataDir: env.VEIL_DATA_DIR,
     secret: env.VEIL_SECRET ?? null,
     pricingFile: env.PRICING_FILE,
     admin: { email: env.ADMIN_EMAIL, password: env.ADMIN_PASSWORD ?? null },
     database: { url: env.DATABASE_URL ?? null, port: env.POSTGRES_PORT ?? null },
-    gateway: {
-      id: env.GATEWAY_ID,
-      port: env.GATEWAY_PORT,
-      adminPort: env.CADDY_ADMIN_PORT,
-      adminUrls: env.GATEWAY_ADMIN_URLS ?? null,
-      listen: env.GATEWAY_LISTEN ?? [`${env.VEIL_HOST}:${env.GATEWAY_PORT}`],
-      publicUrl: env.GATEWAY_PUBLIC_URL ?? `http://localhost:${env.GATEWAY_PORT}`,
-      keyHeader: env.KEY_HEADER,
-      caddyBin: env.CADDY_BIN ?? null,
-      permitPackageManager: env.PERMIT_PACKAGE_MANAGER,
-      allowPrivateUpstreams: env.ALLOW_PRIVATE_UPSTREAMS ?? !production,
-    },
-    edge: { port: env.EDGE_PORT, dials: env.EDGE_DIALS ?? [`127.0.0.1:${env.EDGE_PORT}`] },
+    gateway: gatewayOf(env),
+    edge: { port: env.EDGE_PORT, dials: env.EDGE_DIALS ?? [`${host}:${env.EDGE_PORT}`] },
     usage: {
       log: env.USAGE_LOG ?? null,
-      url: env.USAGE_URL ?? `http://127.0.0.1:${env.PORT}`,
+      url: env.USAGE_URL ?? `http://${host}:${env.PORT}`,
       tokens: env.USAGE_TOKENS ?? null,
     },
   }
 }
+
+const gatewayOf = (env: Environment): Config['gateway'] => ({
+  id: env.GATEWAY_ID,
+  port: env.GATEWAY_PORT,
+  adminPort: env.CADDY_ADMIN_PORT,
+  adminUrls: env.GATEWAY_ADMIN_URLS ?? null,
+  listen: env.GATEWAY_LISTEN ?? [`${bracketed(env.VEIL_HOST)}:${env.GATEWAY_PORT}`],
+  publicUrl:
+    env.GATEWAY_PUBLIC_URL ?? `http://${named(reachable(env.VEIL_HOST))}:${env.GATEWAY_PORT}`,
+  keyHeader: env.KEY_HEADER,
+  caddyBin: env.CADDY_BIN ?? null,
+  permitPackageManager: env.PERMIT_PACKAGE_MANAGER,
+  allowPrivateUpstreams: env.ALLOW_PRIVATE_UPSTREAMS ?? env.NODE_ENV !== 'production',
+})

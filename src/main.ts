@@ -1,42 +1,69 @@
-import { ConfigError, readConfig } from '#app/config'
+import { type Config, ConfigError, readConfig } from '#app/config'
+import { Veil } from '#app/veil'
 import { SetupError } from '#infra/embedded'
-import { createLogger } from '#infra/logger'
+import { createLogger, type Logger } from '#infra/logger'
+import { AppError } from '#lib/errors'
 import { PricingFileError } from '#modules/pricing'
-import { printError, printProgress, printReady } from './terminal'
-import { Veil } from './veil'
+import { printError, printFirstAdmin, printProgress, printReady } from './terminal'
 
-/** What the person who typed the command can mend; anything else is a defect of ours. */
-function explain(error: unknown): string {
-  if (error instanceof SetupError) return `${error.message}\n${error.mend}`
-  if (error instanceof ConfigError || error instanceof PricingFileError) return error.message
-  return error instanceof Error ? (error.stack ?? error.message) : String(error)
+/** What the person who typed the command can mend, in plain words; null for a defect of ours. */
+function explain(error: unknown): string | null {
+  if (error instanceof SetupError) return `${sentence(error.message)}\n${error.mend}`
+  const isPlain =
+    error instanceof ConfigError || error instanceof PricingFileError || error instanceof AppError
+  return isPlain ? error.message : null
 }
 
-async function main(): Promise<number> {
-  const config = readConfig()
-  const logger = createLogger(config.logLevel)
-  const veil = new Veil(config, logger, printProgress)
-  const asked = new Promise<void>((resolve) => {
+const sentence = (text: string): string =>
+  `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? '' : '.'}`
+
+/** Fulfilled at the first wish to end; later ones change nothing, npm repeats each Ctrl-C. */
+function askedToEnd(): Promise<null> {
+  return new Promise((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
-      process.once(signal, () => resolve())
+      process.on(signal, () => resolve(null))
   })
+}
+
+/** Rejects with what nobody caught: the process is then ended in good order, not torn down. */
+function defects(): Promise<never> {
+  const uncaught = new Promise<never>((_, reject) => {
+    process.on('uncaughtException', reject)
+    process.on('unhandledRejection', reject)
+  })
+  uncaught.catch(() => undefined)
+  return uncaught
+}
+
+async function run(config: Config, logger: Logger): Promise<void> {
+  const veil = new Veil(config, logger, { progress: printProgress, firstAdmin: printFirstAdmin })
+  const ends = [askedToEnd(), defects(), veil.broken]
   try {
-    // Ctrl-C during a long first start must not leave children behind.
-    const started = await Promise.race([veil.start(), asked.then(() => null)])
-    if (started === null) return 0
-    printReady(config, started)
-    await Promise.race([asked, veil.broken])
+    const milliseconds = await Promise.race([...ends, veil.start()])
+    if (milliseconds === null) return
+    printReady(config, milliseconds)
+    await Promise.race(ends)
     printProgress('Stopping: requests in flight end first')
-    return 0
   } finally {
     await veil.stop()
   }
 }
 
-main().then(
-  (code) => process.exit(code),
-  (error) => {
-    printError(explain(error))
-    process.exit(1)
-  },
-)
+async function main(): Promise<number> {
+  let logger: Logger | null = null
+  // Whoever read our output may be gone, as with `npm start | head`.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
+  try {
+    const config = readConfig()
+    logger = createLogger(config.logLevel)
+    await run(config, logger)
+    return 0
+  } catch (error) {
+    const words = explain(error)
+    if (words === null) (logger ?? createLogger('fatal')).fatal({ err: error }, 'veil.failed')
+    printError(words ?? 'This is a defect of Veil; the log on standard error holds the details.')
+    return 1
+  }
+}
+
+process.exit(await main())

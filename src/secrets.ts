@@ -3,6 +3,7 @@ import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { join } from 'node:path'
 import type { Config } from '#app/config'
 import type { Secrets } from '#app/container'
+import { SetupError } from '#infra/embedded'
 
 /** A secret that is made at the first start and kept in a file that only its owner may read. */
 function keptSecret(dataDir: string, name: string): string {
@@ -23,11 +24,18 @@ function keptSecret(dataDir: string, name: string): string {
   return readFileSync(file, 'utf8')
 }
 
+/** Null when there is no such file; one that may not be read must not be replaced by another secret. */
 function read(file: string): string | null {
   try {
     return readFileSync(file, 'utf8')
-  } catch {
-    return null
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT') return null
+    throw new SetupError(
+      'data-folder',
+      `The file ${file} cannot be read (${code}).`,
+      'Start Veil as the user who owns the data folder, or set VEIL_DATA_DIR to another folder.',
+    )
   }
 }
 

@@ -6,8 +6,9 @@ import type { Clock } from '#lib/clock'
 
 const MIGRATIONS_FOLDER = join(import.meta.dirname, '../../migrations')
 
-/** Any constant will do, as long as every replica uses the same one. */
+/** Any constants will do, as long as every replica uses the same ones. */
 const MIGRATION_LOCK = 8_445_001
+const PARTITION_LOCK = 8_445_002
 
 const DAY_MS = 86_400_000
 /** Events up to 35 days old are accepted; partitions stand ready for a month to come. */
@@ -20,7 +21,11 @@ export async function ensurePartitions(sql: postgres.Sql, clock: Clock): Promise
   // As text: Drizzle changes how the client it was given writes dates.
   const since = new Date(now - PAST_DAYS * DAY_MS).toISOString()
   const until = new Date(now + AHEAD_DAYS * DAY_MS).toISOString()
-  await sql`select ensure_usage_partitions(${since}::text::timestamptz, ${until}::text::timestamptz)`
+  await sql.begin(async (transaction) => {
+    // Two that create the same partition at once would collide in the catalog.
+    await transaction`select pg_advisory_xact_lock(${PARTITION_LOCK})`
+    await transaction`select ensure_usage_partitions(${since}::text::timestamptz, ${until}::text::timestamptz)`
+  })
 }
 
 /**

@@ -45,7 +45,8 @@ export const apis = pgTable(
     version: integer('version').notNull().default(1),
     search: tsvector('search').generatedAlwaysAs(
       (): SQL =>
-        sql`to_tsvector('simple', ${apis.name} || ' ' || ${apis.slug} || ' ' || ${apis.description})`,
+        // Postgres takes "maps/geo" or "acme-10" for one word: what joins words becomes a space.
+        sql`to_tsvector('simple', regexp_replace(${apis.name} || ' ' || ${apis.slug} || ' ' || ${apis.description}, '[-/._:@]+', ' ', 'g'))`,
     ),
     createdAt: createdAt(),
     updatedAt: updatedAt(),

@@ -1,6 +1,6 @@
 import { chownSync, existsSync, readFileSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { runCommand } from './command'
+import { runCommand, systemTool } from './command'
 import { SetupError } from './setup-error'
 
 /** Under which account Postgres runs: `prefix` goes before each of its commands, `own` hands a path to the account. */
@@ -57,11 +57,12 @@ async function firstReaching(
   binary: string,
   dataDir: string,
 ): Promise<Account | null> {
-  const setpriv = Bun.which('setpriv')
-  if (!setpriv) return null
+  const setpriv = systemTool('setpriv')
+  const probe = systemTool('test')
+  if (!setpriv || !probe) return null
   for (const { uid, gid } of users) {
     const prefix = [setpriv, '--reuid', `${uid}`, '--regid', `${gid}`, '--clear-groups']
-    const test = [...prefix, 'test', '-x', binary, '-a', '-x', dirname(dataDir)]
+    const test = [...prefix, probe, '-x', binary, '-a', '-x', dirname(dataDir)]
     if ((await runCommand(test)).code !== 0) continue
     return { prefix, own: (path) => chownSync(path, uid, gid) }
   }
@@ -69,10 +70,10 @@ async function firstReaching(
 }
 
 async function userNamespace(): Promise<Account | null> {
-  const unshare = process.platform === 'linux' ? Bun.which('unshare') : null
+  const unshare = process.platform === 'linux' ? systemTool('unshare') : null
   if (!unshare) return null
   const prefix = [unshare, '--user', '--map-user=65534', '--map-group=65534']
-  const works = (await runCommand([...prefix, 'true'])).code === 0
+  const works = (await runCommand([...prefix, systemTool('true') ?? 'true'])).code === 0
   return works ? { prefix, own: () => undefined } : null
 }
 

@@ -11,7 +11,7 @@ import {
 } from './child'
 import { claim } from './claim'
 import { runCommand } from './command'
-import { isPortFree } from './ports'
+import { portTrouble } from './ports'
 import { findProcess, type SignalStep, stopProcess } from './processes'
 import { SetupError } from './setup-error'
 
@@ -92,8 +92,13 @@ async function clearPreviousRun(
 async function requireAdminPort(adminUrl: string): Promise<void> {
   const { hostname, port } = new URL(adminUrl)
   const host = hostname.replace(/^\[(.*)\]$/, '$1')
-  if (await isPortFree(Number(port || 80), host)) return
-  throw portTaken(`the gateway's admin address ${adminUrl} is taken`)
+  const trouble = await portTrouble(Number(port || 80), host)
+  if (trouble === null) return
+  throw portTaken(
+    trouble === 'EADDRINUSE'
+      ? `Port ${port} is taken by another program: the gateway's admin endpoint cannot listen there.`
+      : `The gateway's admin endpoint cannot listen on ${host}:${port} (${trouble}).`,
+  )
 }
 
 function launch(options: CaddyOptions, home: string, pidFile: string): SupervisedChild {
@@ -181,7 +186,7 @@ async function adaptComplaint({ binary, caddyfile, env }: CaddyOptions): Promise
 }
 
 function portTaken(message: string): SetupError {
-  const mend = 'Stop the program that listens there, or choose other ports for the gateway.'
+  const mend = 'End that program, or set CADDY_ADMIN_PORT to a free port.'
   return new SetupError('caddy-port-taken', message, mend)
 }
 

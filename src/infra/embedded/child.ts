@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { systemTool } from './command'
 import type { SignalStep } from './processes'
 
 /** How a supervised child ended. `error` is set when it could not even be started. */
@@ -30,13 +31,19 @@ export interface ChildOptions {
   log?: (line: string) => void
 }
 
+/** Nothing outlives us, however we come to exit; a kill that we cannot catch is `dieWithParent`'s matter. */
+const alive = new Set<ChildProcess>()
+process.on('exit', () => {
+  for (const child of alive) child.kill('SIGTERM')
+})
+
 const KEPT_OUTPUT = 8_000
 /** Grandchildren may hold the pipe open after the child's exit: its last words are awaited no longer than this. */
 const LAST_WORDS_MS = 300
 
 /** The prefix of a command that makes the kernel signal it when our process dies. Linux only; empty elsewhere. */
 export function dieWithParent(signal: 'INT' | 'TERM'): readonly string[] {
-  const setpriv = process.platform === 'linux' ? Bun.which('setpriv') : null
+  const setpriv = process.platform === 'linux' ? systemTool('setpriv') : null
   return setpriv ? [setpriv, '--pdeathsig', signal] : []
 }
 
@@ -52,10 +59,12 @@ export function superviseChild(argv: readonly string[], options: ChildOptions): 
     detached: true,
     stdio: ['ignore', 'ignore', 'pipe'],
   })
+  alive.add(child)
   const output = gatherOutput(child, log)
   let exit: ChildExit | null = null
   const exited = waitForExit(child).then((ended) => {
     exit = ended
+    alive.delete(child)
     return ended
   })
   return {

@@ -53,6 +53,6 @@ function alreadyRunning(what: string, pid: number | undefined): SetupError {
   return new SetupError(
     'already-running',
     `${what} of this folder is already run by another Veil${pid ? ` (process ${pid})` : ''}`,
-    'Stop the other one first, or start this one from another checkout.',
+    'Stop the other one first. To run several processes side by side, give all of them DATABASE_URL and GATEWAY_ADMIN_URLS.',
   )
 }

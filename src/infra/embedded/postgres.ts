@@ -10,7 +10,7 @@ import {
   superviseChild,
 } from './child'
 import { claim } from './claim'
-import { freePort, isPortFree } from './ports'
+import { freePort, isPortFree, portTrouble } from './ports'
 import { findPostgresBinaries } from './postgres-binaries'
 import { POSTGRES_ENV, prepareCluster, SUPERUSER } from './postgres-cluster'
 import { clearPreviousRun, lastPort, POSTGRES_STOP, readPostmasterFile } from './postmaster-files'
@@ -113,7 +113,7 @@ function isBindFailure(failure: string): boolean {
 
 async function choosePort({ port, dataDir }: LaunchPlan): Promise<number> {
   if (port !== undefined) {
-    if (await isPortFree(port)) return port
+    if ((await portTrouble(port)) === null) return port
     throw portTaken(port)
   }
   const last = lastPort(dataDir)
@@ -186,7 +186,7 @@ function startFailed(failure: string, { port }: LaunchPlan): SetupError {
 function portTaken(port: number): SetupError {
   return new SetupError(
     'postgres-port-taken',
-    `port ${port} on 127.0.0.1 is taken, the embedded Postgres cannot listen there`,
-    'Stop the program that listens there, or choose another port for the database.',
+    `Port ${port} is taken by another program: the embedded Postgres cannot listen there.`,
+    'End that program, or set POSTGRES_PORT to a free port.',
   )
 }

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { findProcess, type SignalStep, stopProcess } from './processes'
 import { SetupError } from './setup-error'
@@ -32,9 +32,9 @@ export function lastPort(dataDir: string): number | null {
 }
 
 /**
- * Clears what a killed run left behind: stops its orphaned postmaster, and removes a `postmaster.pid` whose pid is a
- * zombie's or meanwhile another program's (Postgres would take either for a live postmaster). Postgres itself still
- * refuses to start while an old session holds the shared memory.
+ * Clears what a killed run left behind: stops its orphaned postmaster, and removes the lock files (`postmaster.pid`,
+ * the socket's) whose pid is a zombie's or meanwhile another program's: Postgres would take either for a live
+ * postmaster. Postgres itself still refuses to start while an old session holds the shared memory.
  */
 export async function clearPreviousRun(
   dataDir: string,
@@ -47,7 +47,8 @@ export async function clearPreviousRun(
     onProgress('Stopping the database that a killed run left behind')
     if (!(await stopProcess(running, POSTGRES_STOP))) throw cannotStop(file.pid)
   }
-  rmSync(join(dataDir, 'postmaster.pid'), { force: true })
+  const left = readdirSync(dataDir).filter((name) => name.startsWith('.s.PGSQL.'))
+  for (const name of ['postmaster.pid', ...left]) rmSync(join(dataDir, name), { force: true })
 }
 
 function readLines(file: string): string[] | null {

@@ -1,6 +1,12 @@
 /** Every way in which the machine can fail to give Veil what it needs to run. */
 export type SetupErrorCode =
   | 'already-running'
+  | 'keeps-failing'
+  | 'data-folder'
+  | 'address-unusable'
+  | 'database-unusable'
+  | 'gateway-unreachable'
+  | 'first-admin'
   | 'port-taken'
   | 'postgres-unavailable'
   | 'postgres-account'

@@ -33,6 +33,14 @@ const HARD_LIMIT_BYTES = 64 * 1024 * 1024
 const INCOMING_REQUEST_ID = /^[\w-]{8,64}$/
 
 const actors = new WeakMap<Request, Actor | null>()
+const paths = new WeakMap<Request, string>()
+
+/** Bun forgets the address of a request that has been answered: it is read first thing and kept. */
+function pathOf(request: Request): string {
+  const known = paths.get(request) ?? URL.parse(request.url)?.pathname ?? '/'
+  paths.set(request, known)
+  return known
+}
 
 /** Builds the HTTP app from the route groups: the only place where routes meet Elysia. */
 export function createHttpApp(options: HttpAppOptions) {
@@ -47,6 +55,7 @@ export function createHttpApp(options: HttpAppOptions) {
     serve: { maxRequestBodySize: HARD_LIMIT_BYTES },
   })
     .wrap((handle) => (request: Request) => {
+      pathOf(request)
       const given = request.headers.get('x-request-id') ?? ''
       const requestId = INCOMING_REQUEST_ID.test(given) ? given : uuidv7(clock)
       return runInContext({ requestId }, () => handle(request))
@@ -63,8 +72,8 @@ export function createHttpApp(options: HttpAppOptions) {
       set.headers['x-content-type-options'] = 'nosniff'
     })
     .onAfterResponse(({ request, set }) => {
-      const { pathname } = new URL(request.url)
-      logger.info({ method: request.method, path: pathname, status: set.status }, 'http.answered')
+      const { method } = request
+      logger.info({ method, path: pathOf(request), status: set.status }, 'http.answered')
     })
     .macro({
       // Runs before the input is checked: a stranger learns nothing about the shapes inside.
@@ -130,7 +139,7 @@ function assertEveryRouteStatesItsPermission(
 const requestId = (): string => currentContext()?.requestId ?? ''
 
 const whereOf = (request: Request) => ({
-  instance: new URL(request.url).pathname,
+  instance: pathOf(request),
   requestId: requestId(),
 })
 
@@ -148,7 +157,7 @@ function problemParts(
     if (type !== 'response') return partsOf(new InvalidInput(toFieldErrors(type, all ?? [])))
   }
   if (code === 'PARSE') return partsOf(new MalformedBody())
-  if (code === 'NOT_FOUND') return unknownRoute(routes, new URL(request.url).pathname)
+  if (code === 'NOT_FOUND') return unknownRoute(routes, pathOf(request))
   return {
     status: 500,
     code: 'internal_error',

@@ -45,6 +45,11 @@ const PROBLEM_OF_STATUS: Record<number, ProblemOfStatus> = {
     code: 'version_conflict',
     detail: 'It is now at version 4: read it again, then send your change.',
   },
+  413: {
+    description: 'The body is larger than 4 MiB.',
+    code: 'body_too_large',
+    detail: 'The body may have at most 4194304 bytes.',
+  },
   422: {
     description: 'The input has the wrong shape; `errors` says where.',
     code: 'invalid_input',
@@ -83,7 +88,7 @@ export function problemStatuses({ spec }: Route): number[] {
   if (authenticated) found.add(401)
   if (authenticated && spec.permission !== 'gateway') found.add(403)
   if (takesInput) found.add(422)
-  if (spec.body) found.add(400)
+  if (spec.body) found.add(400).add(413)
   if (spec.params) found.add(404)
   if (spec.idempotent) found.add(409).add(422)
   if (spec.ifMatch) found.add(412).add(428)

@@ -14,6 +14,9 @@ import { decodeCursor, type PageRequest } from '#lib/page'
 export const strict = <P extends TProperties>(properties: P, options: SchemaOptions = {}) =>
   t.Object(properties, { ...options, additionalProperties: false })
 
+/** For names that people give: something visible in it, and nothing that breaks a line. */
+export const NAME_PATTERN = '^(?=.*\\S)[^\\u0000-\\u001f\\u007f]+$'
+
 /** One of these strings. Elysia's own `UnionEnum` would fill in the first one where none is given. */
 export const oneOf = <const T extends readonly string[]>(values: T, options: SchemaOptions = {}) =>
   t.Unsafe<T[number]>({

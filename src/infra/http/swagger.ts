@@ -21,6 +21,7 @@ const PAGE = `<!doctype html>
 <title>Veil API</title>
 <link rel="icon" href="data:,">
 <link rel="stylesheet" href="/swagger/swagger-ui.css">
+<link rel="stylesheet" href="/swagger/veil.css">
 </head>
 <body>
 <div id="swagger-ui"></div>
@@ -28,6 +29,18 @@ const PAGE = `<!doctype html>
 <script src="/swagger/start.js"></script>
 </body>
 </html>
+`
+
+// Less air, so that the first operations come into sight.
+const STYLE = `body { margin: 0 }
+.swagger-ui .info { margin: 24px 0 12px }
+.swagger-ui .info hgroup.main { margin-bottom: 12px }
+.swagger-ui .info .info__license { display: none }
+.swagger-ui .scheme-container { margin: 0; padding: 0 0 12px; box-shadow: none }
+.swagger-ui .scheme-container .schemes { justify-content: flex-end }
+.swagger-ui .filter .operation-filter-input { margin: 0 0 8px }
+.swagger-ui .opblock-tag { padding: 8px 12px; font-size: 20px }
+.swagger-ui .opblock { margin-bottom: 8px }
 `
 
 const START = `SwaggerUIBundle({
@@ -38,7 +51,8 @@ const START = `SwaggerUIBundle({
   persistAuthorization: true,
   tryItOutEnabled: true,
   displayRequestDuration: true,
-  docExpansion: 'none',
+  docExpansion: 'list',
+  defaultModelsExpandDepth: 0,
   filter: true,
 })
 `
@@ -57,6 +71,7 @@ export function mountDocs(app: Elysia, document: unknown): void {
     })
   app.get('/swagger', answer(PAGE, 'text/html'), open)
   app.get('/swagger/json', answer(json, 'application/json'), open)
+  app.get('/swagger/veil.css', answer(STYLE, 'text/css'), open)
   app.get('/swagger/start.js', answer(START, 'text/javascript'), open)
   for (const [file, type] of Object.entries(ASSETS)) {
     const body = new Uint8Array(readFileSync(resolve(`swagger-ui-dist/${file}`)))

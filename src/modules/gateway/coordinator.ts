@@ -1,5 +1,6 @@
 import type { Db } from '#db/client'
 import { violates } from '#db/errors'
+import { recordAudit } from '#infra/audit'
 import type { Logger } from '#infra/logger'
 import type { Clock } from '#lib/clock'
 import { AppError } from '#lib/errors'
@@ -110,7 +111,18 @@ export class Coordinator {
     await this.db.transaction(async (tx) => {
       if (!(await finishCommit(tx, commit.id, { ...outcome, at }))) return
       if (outcome.state === 'committed') await participant.commit(tx, commit.subjectId, at)
-      else await participant.rollBack(tx, commit.subjectId, commit.undo, at)
+      else {
+        await participant.rollBack(tx, commit.subjectId, commit.undo, at)
+        const { kind, subjectId } = commit
+        const details = { kind, commit: commit.id }
+        await recordAudit(tx, {
+          actorId: null,
+          action: 'gateway.rolled-back',
+          subjectId,
+          details,
+          at,
+        })
+      }
     })
     this.logger.info(
       { commit: commit.id, kind: commit.kind, subject: commit.subjectId, error: outcome.error },

@@ -88,6 +88,11 @@ export function errorRoutes(): CaddyRoute[] {
 /**
  * The subrequest. Few headers go along: the cost of a gateway is the bytes of this hop. (Deleting `*`
  * would be shorter, but Caddy 2.6 panics on it; deletions run after the settings, so ours are spared.)
+ *
+ * A connection for each subrequest, because Caddy tells the dialer where to go by a variable of the request, which the
+ * upstream's proxy overwrites: a dial that starts late (its request got a pooled connection meanwhile) would go to the
+ * upstream, and the pool would later send that upstream the keys of others. Without a pool, a request waits for its
+ * own dial, and one that came late is closed unused.
  */
 function authorize({ keyHeader, edgeDials }: ProxyOptions): CaddyHandler {
   const dials = [...new Set(edgeDials)].toSorted()
@@ -99,7 +104,7 @@ function authorize({ keyHeader, edgeDials }: ProxyOptions): CaddyHandler {
       protocol: 'http',
       dial_timeout: SECOND,
       response_header_timeout: 5 * SECOND,
-      keep_alive: { max_idle_conns_per_host: 256, idle_timeout: 60 * SECOND },
+      keep_alive: { enabled: false },
       compression: false,
     },
     rewrite: { method: 'GET', uri: '/gateway/authorize' },

@@ -1,0 +1,100 @@
+import { expect, test } from 'vitest'
+import { ConfigError, readConfig } from '#app/config'
+
+function mistakesOf(environment: Record<string, string>): string[] {
+  try {
+    readConfig(environment)
+  } catch (error) {
+    if (error instanceof ConfigError) return error.mistakes
+    throw error
+  }
+  return []
+}
+
+const production = {
+  NODE_ENV: 'production',
+  VEIL_SECRET: 's'.repeat(32),
+  DATABASE_URL: 'postgres://veil:secret@db/veil',
+  ADMIN_PASSWORD: 'correct horse',
+  USAGE_TOKENS: 't'.repeat(32),
+}
+
+test('nothing has to be set', () => {
+  expect(readConfig({})).toMatchObject({
+    production: false,
+    roles: ['api', 'worker', 'cron', 'edge'],
+    ...{ host: '127.0.0.1', port: 3000, url: 'http://localhost:3000', logLevel: 'warn' },
+    database: { url: null, port: null },
+    gateway: {
+      ...{ adminUrls: null, listen: ['127.0.0.1:8080'], publicUrl: 'http://localhost:8080' },
+      ...{ permitPackageManager: true, allowPrivateUpstreams: true },
+    },
+    edge: { port: 3001, dials: ['127.0.0.1:3001'] },
+    usage: { url: 'http://127.0.0.1:3000' },
+  })
+})
+
+test('an empty variable is one that was not set', () => {
+  expect(readConfig({ PORT: '', DATABASE_URL: '', VEIL_ROLES: '' })).toEqual(readConfig({}))
+})
+
+test.each([
+  ['0.0.0.0', '0.0.0.0:8080', '127.0.0.1:3001', 'http://localhost:3000'],
+  ['192.168.1.5', '192.168.1.5:8080', '192.168.1.5:3001', 'http://192.168.1.5:3000'],
+  ['::1', '[::1]:8080', '[::1]:3001', 'http://[::1]:3000'],
+])('VEIL_HOST=%s: where it listens and where it is reached', (host, listen, dial, url) => {
+  const config = readConfig({ VEIL_HOST: host })
+  expect([config.gateway.listen, config.edge.dials, config.url]).toEqual([[listen], [dial], url])
+})
+
+test('production takes what it is given, logs requests and keeps away from private addresses', () => {
+  expect(readConfig(production)).toMatchObject({
+    ...{ production: true, logLevel: 'info', gateway: { allowPrivateUpstreams: false } },
+  })
+})
+
+test('production without its secrets names all of them, beside the other mistakes', () => {
+  const names = (environment: Record<string, string>) =>
+    mistakesOf(environment).map((mistake) => mistake.split(':')[0])
+  expect(names({ NODE_ENV: 'production', PORT: 'x' })).toEqual([
+    ...['PORT', 'VEIL_SECRET', 'DATABASE_URL', 'ADMIN_PASSWORD', 'USAGE_TOKENS'],
+  ])
+})
+
+test.each([
+  ['PORT', '0'],
+  ['PORT', '65536'],
+  ['PORT', '80.5'],
+  ['NODE_ENV', 'staging'],
+  ['VEIL_ROLES', 'api,cook'],
+  ['VEIL_ROLES', ','],
+  ['DATABASE_URL', 'mysql://veil@db/veil'],
+  ['DATABASE_URL', 'postgres://veil:a#b/c@db:54x/veil'],
+  ['GATEWAY_ADMIN_URLS', 'caddy:2019'],
+  ['GATEWAY_LISTEN', '8080'],
+  ['GATEWAY_ID', 'Gateway 1'],
+  ['KEY_HEADER', 'X API Key'],
+  ['USAGE_TOKENS', `${'t'.repeat(32)},short`],
+  ['PERMIT_PACKAGE_MANAGER', 'yes'],
+  ['VEIL_SECRET', 'short'],
+  ['ADMIN_EMAIL', 'admin'],
+  ['ADMIN_PASSWORD', 'short'],
+  ['LOG_LEVEL', 'loud'],
+])('%s=%s is refused once, by name and with the rule, without its value', (name, value) => {
+  const mistakes = mistakesOf({ [name]: value })
+  expect(mistakes).toHaveLength(1)
+  expect(mistakes[0]).toMatch(new RegExp(`^${name}: must `))
+  if (name !== 'PORT') expect(mistakes[0]).not.toContain(`"${value}"`)
+})
+
+test('two servers of one process cannot share a port; those of others may', () => {
+  expect(mistakesOf({ EDGE_PORT: '3000' })).toEqual([
+    'EDGE_PORT: must not be the port of PORT (3000) as well',
+  ])
+  expect(mistakesOf({ PORT: '8080', GATEWAY_ADMIN_URLS: 'http://caddy:2019' })).toEqual([])
+  expect(mistakesOf({ EDGE_PORT: '3000', VEIL_ROLES: 'edge' })).toEqual([])
+})
+
+test('an e-mail address is compared in small letters', () => {
+  expect(readConfig({ ADMIN_EMAIL: ' Admin@Example.com ' }).admin.email).toBe('admin@example.com')
+})

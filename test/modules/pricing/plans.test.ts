@@ -1,0 +1,217 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type TestUser, TestVeil } from '#test/veil'
+
+let veil: TestVeil
+let provider: TestUser
+let count = 0
+
+beforeAll(async () => {
+  veil = await TestVeil.start()
+  provider = await veil.user('provider')
+})
+afterAll(() => veil.stop())
+
+async function draft(): Promise<string> {
+  const body = { name: 'x', slug: `priced-${++count}`, upstreamUrl: 'https://a.example' }
+  const { id } = await veil.expectOk('POST', '/provider/apis', { token: provider.token, body })
+  return `/provider/apis/${id}`
+}
+const send = (method: string, path: string, body?: unknown) =>
+  veil.request(method, path, { token: provider.token, body })
+const addPlan = (path: string, body: unknown) => send('POST', `${path}/plans`, body)
+
+const SMALL = { slug: 'small', name: 'Small', type: 'flat', flatFee: 500 }
+
+describe('templates', () => {
+  test('are those of the file, with the defaults filled in', async () => {
+    const { body } = await veil.request('GET', '/pricing/templates')
+    expect(body).toEqual([
+      {
+        ...{ slug: 'free', name: 'Free', type: 'free', currency: 'EUR', billingCycle: 'monthly' },
+        ...{ flatFee: 0, rateLimits: [{ per: 'subscription', limit: 10, window: 'second' }] },
+        ...{ quota: { limit: 1000, hard: true }, billableStatuses: [{ from: 200, to: 399 }] },
+      },
+      expect.objectContaining({
+        slug: 'pro',
+        flatFee: 2900,
+        quota: { limit: 100_000, hard: false, overageRate: '0.05' },
+      }),
+    ])
+  })
+
+  test('make a plan; what is said overrides them', async () => {
+    const path = await draft()
+    expect((await addPlan(path, { template: 'pro' })).body).toMatchObject({
+      ...{ slug: 'pro', name: 'Pro', type: 'flat', version: 1, status: 'active', flatFee: 2900 },
+      quota: { limit: 100_000, hard: false, overageRate: '0.05' },
+    })
+    const over = { slug: 'pro-usd', flatFee: 9900, currency: 'USD', quota: null, rateLimits: [] }
+    const second = await addPlan(path, { template: 'pro', ...over, billingCycle: 'yearly' })
+    expect(second.body).toMatchObject({ ...over, name: 'Pro', billingCycle: 'yearly' })
+    const { body } = await send('GET', `${path}/plans`)
+    expect(body.map(({ slug }: { slug: string }) => slug)).toEqual(['pro', 'pro-usd'])
+  })
+})
+
+test.each(['0.05', '10', '100', '0.000000000001', '999999999999.999999999999', '12.5'])(
+  'the rate %s comes back as it was given',
+  async (overageRate) => {
+    const quota = { limit: 10, hard: false, overageRate }
+    const { body } = await addPlan(await draft(), { ...SMALL, quota })
+    expect(body.quota).toEqual(quota)
+  },
+)
+
+describe('is refused', () => {
+  test.each<[string, Record<string, unknown>, string]>([
+    ['nothing at all', {}, '/slug'],
+    ['a plan without name', { ...SMALL, name: undefined }, '/name'],
+    ['a blank name', { ...SMALL, name: ' ' }, '/name'],
+    ['a name with U+0000', { ...SMALL, name: 'a\u0000' }, '/name'],
+    ['a slug with a space', { ...SMALL, slug: 'a b' }, '/slug'],
+    ...['none', '__proto__', 'constructor', 'toString'].map(
+      (template): [string, Record<string, unknown>, string] => [
+        `the template ${template}`,
+        { template },
+        '/template',
+      ],
+    ),
+    ['a free plan with a fee', { ...SMALL, type: 'free' }, '/flatFee'],
+    ['a flat plan without', { ...SMALL, flatFee: 0 }, '/flatFee'],
+    ['a negative fee', { ...SMALL, flatFee: -1 }, '/flatFee'],
+    ['a fraction of a cent', { ...SMALL, flatFee: 0.5 }, '/flatFee'],
+    ['a fee beyond exact numbers', { ...SMALL, flatFee: 2 ** 53 }, '/flatFee'],
+    ['a fee in words', { ...SMALL, flatFee: '500' }, '/flatFee'],
+    ['a currency that is not sold in', { ...SMALL, currency: 'JPY' }, '/currency'],
+    ['a currency that is none', { ...SMALL, currency: 'eur' }, '/currency'],
+    ['a quota of nothing', { ...SMALL, quota: { limit: 0, hard: true } }, '/quota'],
+    [
+      'a hard quota with a rate',
+      { ...SMALL, quota: { limit: 1, hard: true, overageRate: '1' } },
+      '/quota/overageRate',
+    ],
+    [
+      'a free plan with a rate',
+      { ...SMALL, type: 'free', flatFee: 0, quota: { limit: 1, hard: false, overageRate: '1' } },
+      '/quota/overageRate',
+    ],
+    [
+      'a negative rate',
+      { ...SMALL, quota: { limit: 1, hard: false, overageRate: '-1' } },
+      '/quota',
+    ],
+    [
+      'a rate with 13 places',
+      { ...SMALL, quota: { limit: 1, hard: false, overageRate: '0.0000000000001' } },
+      '/quota',
+    ],
+    [
+      'a rate as a number',
+      { ...SMALL, quota: { limit: 1, hard: false, overageRate: 0.5 } },
+      '/quota',
+    ],
+    [
+      'a reversed range',
+      { ...SMALL, billableStatuses: [{ from: 400, to: 399 }] },
+      '/billableStatuses',
+    ],
+    ['nothing billable', { ...SMALL, billableStatuses: [] }, '/billableStatuses'],
+    [
+      'a status that is none',
+      { ...SMALL, billableStatuses: [{ from: 1, to: 399 }] },
+      '/billableStatuses/0/from',
+    ],
+    [
+      'a limit of no calls',
+      { ...SMALL, rateLimits: [{ per: 'key', limit: 0, window: 'second' }] },
+      '/rateLimits/0/limit',
+    ],
+    [
+      'a window that is none',
+      { ...SMALL, rateLimits: [{ per: 'key', limit: 1, window: 'week' }] },
+      '/rateLimits/0/window',
+    ],
+    ['a cycle that is none', { ...SMALL, billingCycle: 'hourly' }, '/billingCycle'],
+    ['a property that there is not', { ...SMALL, discount: 5 }, '/discount'],
+  ])('%s', async (_name, body, pointer) => {
+    const answer = await addPlan(await draft(), body)
+    expect(answer.status).toBe(422)
+    const pointers = answer.body.errors.map((error: { pointer: string }) => error.pointer)
+    expect(pointers).toContain(pointer)
+  })
+
+  test('a slug that the API has already, also of two at once', async () => {
+    const path = await draft()
+    const answers = await Promise.all(Array.from({ length: 5 }, () => addPlan(path, SMALL)))
+    expect(answers.map(({ status }) => status).sort()).toEqual([201, 409, 409, 409, 409])
+    expect(await addPlan(path, SMALL)).toMatchObject({
+      status: 409,
+      body: { code: 'plan_slug_taken' },
+    })
+  })
+})
+
+describe('a new version', () => {
+  test('takes the place of the old one', async () => {
+    const path = await draft()
+    const { body: old } = await addPlan(path, SMALL)
+    const revised = await send('PUT', `${path}/plans/${old.id}`, {
+      ...SMALL,
+      slug: 'x',
+      flatFee: 900,
+    })
+    expect(revised).toMatchObject({
+      status: 200,
+      body: { slug: 'small', version: 2, flatFee: 900 },
+    })
+    expect(revised.body.id).not.toBe(old.id)
+    expect((await send('GET', `${path}/plans`)).body).toEqual([revised.body])
+    const again = await send('PUT', `${path}/plans/${old.id}`, SMALL)
+    expect(again).toMatchObject({ status: 404, body: { code: 'plan_unknown' } })
+  })
+
+  test('of five at once, one is made', async () => {
+    const path = await draft()
+    const { body: old } = await addPlan(path, SMALL)
+    const answers = await Promise.all(
+      Array.from({ length: 5 }, (_, n) =>
+        send('PUT', `${path}/plans/${old.id}`, { ...SMALL, flatFee: 600 + n }),
+      ),
+    )
+    expect(answers.map(({ status }) => status).sort()).toEqual([200, 404, 404, 404, 404])
+    const { body } = await send('GET', `${path}/plans`)
+    expect(body).toMatchObject([{ version: 2 }])
+  })
+
+  test('of the plan of another API is none', async () => {
+    const { body: plan } = await addPlan(await draft(), SMALL)
+    const answer = await send('PUT', `${await draft()}/plans/${plan.id}`, SMALL)
+    expect(answer).toMatchObject({ status: 404, body: { code: 'plan_unknown' } })
+  })
+})
+
+describe('calculating', () => {
+  test('says the lines, to the cent', async () => {
+    const { planId } = await veil.publishedApi(
+      provider,
+      { slug: 'calculated', upstreamUrl: 'https://a.example' },
+      { ...SMALL, quota: { limit: 10, hard: false, overageRate: '0.5' } },
+    )
+    const total = async (units: number) =>
+      (await veil.expectOk('POST', '/pricing/calculate', { body: { planId, units } })).total
+    expect(await Promise.all([0, 10, 11, 12, 13, 14].map(total))).toEqual([
+      500, 500, 501, 501, 502, 502,
+    ])
+    const { lines } = await veil.expectOk('POST', '/pricing/calculate', {
+      body: { planId, units: 13 },
+    })
+    expect(lines).toMatchObject([
+      { code: 'flat_fee', quantity: 1, amount: 500 },
+      { code: 'overage', quantity: 3, amount: 2, explain: '(13 − 10) × 0.5' },
+    ])
+    for (const units of [-1, 1.5, '1', 2 ** 53, null])
+      expect(
+        (await veil.request('POST', '/pricing/calculate', { body: { planId, units } })).status,
+      ).toBe(422)
+  })
+})
