@@ -30,6 +30,12 @@ for (const [path, parent] of Object.entries(lock.packages)) {
     added.push(name)
   }
 }
+// What npm marks as extraneous is wanted on another platform; npm 10 would want it on this one.
+for (const entry of Object.values(lock.packages)) {
+  if (!entry.extraneous) continue
+  delete entry.extraneous
+  Object.assign(entry, { dev: true, optional: true })
+}
 const [root, ...rest] = Object.entries(lock.packages)
 rest.sort(([a], [b]) => a.localeCompare(b, 'en'))
 lock.packages = Object.fromEntries([root, ...rest])
