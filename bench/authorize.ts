@@ -5,7 +5,7 @@ import { residentMb, startChild } from './support/child.ts'
 import { type Bench, type Figure, figure } from './support/figure.ts'
 import { LoadGenerator, type LoadResult, requestText, writeRequests } from './support/load.ts'
 import { alternate, type Contender } from './support/rounds.ts'
-import { type SeededKey, seedApiIds, seedKeys } from './support/seed.ts'
+import { type SeededKey, seedApis, seedKeys } from './support/seed.ts'
 
 const KEYS = 10_000
 const APIS = 100
@@ -23,7 +23,7 @@ async function run(log: (line: string) => void): Promise<Figure[]> {
   const folder = mkdtempSync(join(tmpdir(), 'veil-bench-'))
   const seedFile = join(folder, 'keys.json')
   const requestsFile = join(folder, 'requests.json')
-  const keys = seedKeys(seedApiIds(APIS), KEYS / APIS)
+  const keys = seedKeys(seedApis(APIS), KEYS / APIS)
   writeFileSync(seedFile, JSON.stringify(keys))
   writeRequests(requestsFile, keys.map(subrequest))
   const servers = join(import.meta.dirname, 'servers')

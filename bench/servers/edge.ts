@@ -4,7 +4,11 @@ import { EdgeState } from '../../src/modules/gateway/edge-state.ts'
 import type { SeededKey } from '../support/seed.ts'
 
 /** The real edge over a state filled from a file: every key has limits and a quota that let it pass. */
-const { seedFile } = JSON.parse(process.argv[2] ?? '{}') as { seedFile: string }
+const { seedFile, unix } = JSON.parse(process.argv[2] ?? '{}') as {
+  seedFile: string
+  /** Listens here in place of a free port. */
+  unix?: string
+}
 const seeds = (await Bun.file(seedFile).json()) as SeededKey[]
 const clock = { now: () => new Date() }
 const now = clock.now().getTime()
@@ -39,7 +43,7 @@ for (const { id, hash, apiId, subscriptionId } of seeds) {
 }
 
 const server = startEdgeServer({
-  listen: { host: '127.0.0.1', port: 0 },
+  listen: unix === undefined ? { host: '127.0.0.1', port: 0 } : { unix },
   authorizer: new Authorizer(state),
   clock,
 })

@@ -100,7 +100,7 @@ class Run {
     const slot = Math.min(SLOTS - 1, Math.floor(micros / SLOT_MICROSECONDS))
     this.#latencies[slot] = (this.#latencies[slot] ?? 0) + 1
     if (answer.status !== this.#plan.expectStatus || answer.length !== whole.length) {
-      this.#lost(whole.toString('latin1', 0, 400))
+      this.#lost(whole.toString('latin1', 0, 900))
     }
     this.#send(socket)
   }

@@ -64,7 +64,7 @@ describe('each refusal of a call has a problem of its own, and is not counted', 
       'the key of another API',
       () => veil.call('/guarded/x', otherKey, tenant),
       401,
-      'key_not_accepted',
+      'key_of_another_api',
     ],
     [
       'a wrong method',
@@ -91,7 +91,7 @@ describe('each refusal of a call has a problem of its own, and is not counted', 
       ({ status }) => status === 401,
       1_000,
     )
-    expect(await problemOf(refused)).toMatchObject({ status: 401 })
+    expect(await problemOf(refused)).toMatchObject({ status: 401, code: 'key_revoked' })
     expect((await veil.call('/guarded/x', key, tenant)).status).toBe(200)
   })
 

@@ -1,6 +1,7 @@
 export type RefusalCode =
   | 'key_missing'
   | 'key_not_accepted'
+  | 'key_of_another_api'
   | 'key_pending'
   | 'key_revoked'
   | 'key_expired'
@@ -32,6 +33,11 @@ export const REFUSALS: Record<RefusalCode, RefusalText> = {
     status: 401,
     title: NOT_AUTHENTICATED,
     detail: 'This API key is not accepted here. Check that it is complete and belongs to this API.',
+  },
+  key_of_another_api: {
+    status: 401,
+    title: NOT_AUTHENTICATED,
+    detail: 'This API key belongs to another API. Subscribe to this one to get a key for it.',
   },
   key_pending: {
     status: 401,

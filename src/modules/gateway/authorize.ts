@@ -57,6 +57,24 @@ export class Authorizer {
     return refusedByState(call) ?? this.#withinLimits(call)
   }
 
+  /**
+   * Why a key is refused that is not in the allow-list of this API: what became of it is told only to
+   * whoever knows its secret. Nothing is counted and nothing passes.
+   */
+  explain(request: AuthorizeRequest, now: number): Refusal {
+    const parsed = request.key === null ? null : parseApiKey(request.key)
+    if (parsed === null) return NOT_ACCEPTED
+    hashSecret(parsed.secret, this.#digest)
+    const slot = this.#state.findKey(parsed.id)
+    const proven = this.#state.secretMatches(slot, this.#digestWords)
+    const key = this.#state.keyAt(slot)
+    if (key === undefined || !proven) return NOT_ACCEPTED
+    if (key.apiId !== request.apiId) return refusal('key_of_another_api')
+    const call = { keyId: `key_${parsed.id}`, key, subscription: key.subscription, now }
+    // In force, but not at the gateway yet: its push is on the way.
+    return refusedByState(call) ?? refusal('key_pending', { retryAfter: 1 })
+  }
+
   #withinLimits(call: Call): Decision {
     const { key, subscription, now } = call
     const limits = subscription.limits

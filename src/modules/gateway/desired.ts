@@ -31,6 +31,7 @@ export function renderServer(desired: DesiredGateway): CaddyServer {
   const { keyHeader, edgeDials, upstreamTimeoutSeconds = 60 } = desired
   if (!/^[A-Za-z0-9-]+$/.test(keyHeader)) throw new Error(`not a header name: ${keyHeader}`)
   requireDistinctSlugs(desired.apis)
+  const proxy = { keyHeader, edgeDials, upstreamTimeoutSeconds }
   const leaves = desired.apis.map((api) => ({ slug: api.slug, route: apiRoute(api, keyHeader) }))
   return {
     listen: [...new Set(desired.listen)].toSorted(),
@@ -40,8 +41,8 @@ export function renderServer(desired: DesiredGateway): CaddyServer {
     routes: [
       ...guardRoutes(keyHeader),
       { handle: [{ handler: 'subroute', routes: prefixTree(leaves) }] },
-      ...verdictRoutes(keyHeader),
-      ...proxyRoutes({ keyHeader, edgeDials, upstreamTimeoutSeconds }),
+      ...verdictRoutes(proxy),
+      ...proxyRoutes(proxy),
     ],
     errors: { routes: errorRoutes() },
   }

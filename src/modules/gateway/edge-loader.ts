@@ -121,9 +121,12 @@ export class EdgeLoader {
   }
 
   private async loadKeys(): Promise<void> {
-    // At start the dead are left out: what the edge does not know it refuses as well.
+    // At start the long dead are left out: what the edge does not know it refuses as well.
     const alive =
-      this.since === '0' ? this.sql`and k.status not in ('revoked', 'expired')` : this.sql``
+      this.since === '0'
+        ? this.sql`and (k.status not in ('revoked', 'expired')
+            or k.updated_at > now() - interval '90 days')`
+        : this.sql``
     const changed = this.sql`
       ${this.selectKeys()} where k.changed_xid >= ${this.since}::xid8 ${alive}`
     for await (const rows of changed.cursor(BATCH))

@@ -21,7 +21,8 @@ export interface EdgeServer {
 }
 
 /**
- * Serves the gateway's subrequest, `GET /gateway/authorize`, and `GET /health/live`.
+ * Serves the gateway's subrequests, `GET /gateway/authorize` and `GET /gateway/explain` (why a key
+ * that is not in the allow-list is refused), and `GET /health/live`.
  * In: `X-Veil-Key`, `X-Veil-Api`, for refusals `X-Request-Id`. Out: 204 with the caller's ids and
  * rate limit headers, or a problem (RFC 9457) that the gateway hands on as it is.
  * Keys are never logged.
@@ -65,6 +66,11 @@ class EdgeAnswers {
 
   answer(head: RequestHead): string | Promise<string> {
     if (head.method === 'GET' && head.path === '/gateway/authorize') return this.#authorize(head)
+    if (head.method === 'GET' && head.path === '/gateway/explain') {
+      const asked = { key: bareKey(head.key), apiId: head.apiId }
+      const refused = this.#authorizer.explain(asked, this.#clock.now().getTime())
+      return this.#refusal(refused, requestIdOf(head))
+    }
     if (head.method === 'GET' && head.path === '/health/live') {
       return this.#whole('200 OK', 'Content-Type: application/json\r\n', '{"status":"ok"}')
     }

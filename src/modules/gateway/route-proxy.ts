@@ -13,7 +13,8 @@ import {
 const SECOND = 1_000_000_000
 
 /** Behind the tree: the verdict of the leaf becomes a refusal, or authorize and the call itself. */
-export function verdictRoutes(keyHeader: string): CaddyRoute[] {
+export function verdictRoutes(options: ProxyOptions): CaddyRoute[] {
+  const { keyHeader } = options
   return [
     on('method_not_allowed', METHOD_NOT_ALLOWED),
     on('missing_required_header', MISSING_REQUIRED_HEADER),
@@ -26,10 +27,23 @@ export function verdictRoutes(keyHeader: string): CaddyRoute[] {
       ],
       handle: [keyMissing(keyHeader)],
     },
+    // Not in the allow-list, but it could be a key: the edge knows whether it was revoked, say.
+    {
+      match: [
+        {
+          vars: { veil_verdict: ['key_not_accepted'] },
+          header_regexp: { [keyHeader]: { pattern: WHOLE_KEY } },
+        },
+      ],
+      handle: [{ handler: 'vars', veil_stage: 'authorize' }, explain(options)],
+    },
     on('key_not_accepted', KEY_NOT_ACCEPTED),
     { match: [{ not: [{ vars: { veil_verdict: ['allowed'] } }] }], handle: [UNKNOWN_API] },
   ]
 }
+
+/** The form of `veil_<id>_<secret><checksum>`; a header that the gateway normalised has no scheme left. */
+const WHOLE_KEY = '^veil_[0-9A-Za-z]{12}_[0-9A-Za-z]{38}$'
 
 function on(verdict: string, handler: CaddyHandler): CaddyRoute {
   return { match: [{ vars: { veil_verdict: [verdict] } }], handle: [handler] }
@@ -94,12 +108,12 @@ export function errorRoutes(): CaddyRoute[] {
  * upstream, and the pool would later send that upstream the keys of others. Without a pool, a request waits for its
  * own dial, and one that came late is closed unused.
  */
-function authorize({ keyHeader, edgeDials }: ProxyOptions): CaddyHandler {
+function askEdge({ keyHeader, edgeDials }: ProxyOptions, uri: string): CaddyHandler {
   const dials = [...new Set(edgeDials)].toSorted()
   return {
     handler: 'reverse_proxy',
     upstreams: dials.map((dial) => ({ dial })),
-    ...(dials.length > 1 ? pinning(keyHeader) : {}),
+    ...(dials.length > 1 ? pinning(keyHeader) : { load_balancing: ASK_AGAIN }),
     transport: {
       protocol: 'http',
       dial_timeout: SECOND,
@@ -107,7 +121,7 @@ function authorize({ keyHeader, edgeDials }: ProxyOptions): CaddyHandler {
       keep_alive: { enabled: false },
       compression: false,
     },
-    rewrite: { method: 'GET', uri: '/gateway/authorize' },
+    rewrite: { method: 'GET', uri },
     headers: {
       request: {
         set: {
@@ -124,6 +138,12 @@ function authorize({ keyHeader, edgeDials }: ProxyOptions): CaddyHandler {
         set: { 'X-Request-Id': ['{http.vars.veil_request}'] },
       },
     },
+  }
+}
+
+function authorize(options: ProxyOptions): CaddyHandler {
+  return {
+    ...askEdge(options, '/gateway/authorize'),
     handle_response: [
       {
         match: { status_code: [2], headers: { 'X-Veil-Key-Id': ['*'] } },
@@ -132,6 +152,14 @@ function authorize({ keyHeader, edgeDials }: ProxyOptions): CaddyHandler {
       // Whatever listens there, it is not our edge: nothing passes unmetered.
       { match: { status_code: [2] }, routes: [{ handle: [AUTHORIZE_UNREACHABLE] }] },
     ],
+  }
+}
+
+/** A second opinion on a key that is not in the allow-list. It only ever refuses. */
+function explain(options: ProxyOptions): CaddyHandler {
+  return {
+    ...askEdge(options, '/gateway/explain'),
+    handle_response: [{ match: { status_code: [2] }, routes: [{ handle: [KEY_NOT_ACCEPTED] }] }],
   }
 }
 
@@ -153,16 +181,20 @@ const NOT_FOR_THE_EDGE = [
   'Via',
 ]
 
+/** Asking twice is harmless whatever the method of the call; by default only a GET is retried. */
+const ASK_AGAIN = {
+  retries: 3,
+  try_duration: 3 * SECOND,
+  try_interval: SECOND / 20,
+  retry_match: [{ path: ['*'] }],
+}
+
 /** A key always meets the same edge, so that its limits are exact; when that edge is lost, another takes over. */
 function pinning(keyHeader: string): Record<string, unknown> {
   return {
     load_balancing: {
+      ...ASK_AGAIN,
       selection_policy: { policy: 'header', field: keyHeader },
-      retries: 3,
-      try_duration: 3 * SECOND,
-      try_interval: SECOND / 20,
-      // Asking twice is harmless whatever the method of the call; by default only a GET is retried.
-      retry_match: [{ path: ['*'] }],
     },
     health_checks: { passive: { fail_duration: 5 * SECOND, max_fails: 1 } },
   }
