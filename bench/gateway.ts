@@ -17,8 +17,8 @@ import { type SeededApi, type SeededKey, seedApis, seedKeys } from './support/se
 interface Size {
   apis: number
   keysPerApi: number
-  /** The edge behind a unix socket in place of a port. */
-  unix?: boolean
+  /** The edge behind a port, as on another machine, in place of the Unix socket. */
+  tcp?: boolean
 }
 
 const CONNECTIONS = 32
@@ -27,7 +27,7 @@ const ROUNDS = 9
 const ROUND_MS = 2_000
 const SIZES: Size[] = [
   { apis: 10, keysPerApi: 10 },
-  { apis: 10, keysPerApi: 10, unix: true },
+  { apis: 10, keysPerApi: 10, tcp: true },
   { apis: 1_000, keysPerApi: 10 },
   { apis: 5_000, keysPerApi: 4 },
 ]
@@ -96,6 +96,8 @@ async function plainSetting(options: StartOptions): Promise<Setting> {
     binary,
     folder: join(folder, 'plain'),
     server: (listen) => plainServer(listen, upstreamPort),
+    // Go's defaults, as an operator's Caddy has them.
+    env: { GOGC: '100', GOMEMLIMIT: 'off' },
   })
   stops.push(() => gateway.stop())
   const apis = seedApis(10)
@@ -107,9 +109,9 @@ async function plainSetting(options: StartOptions): Promise<Setting> {
 /** Every setting has an edge of its own, which knows the keys of that setting. */
 async function veilSetting(options: StartOptions, size: Size): Promise<Setting> {
   const { stops, folder, binary, upstreamPort } = options
-  const unix = size.unix ? join(folder, 'edge.sock') : null
-  const name = `${size.apis} APIs${unix === null ? '' : ', unix'}`
-  const files = `${size.apis}${unix === null ? '' : '-unix'}`
+  const files = `${size.apis}${size.tcp ? '-tcp' : ''}`
+  const unix = size.tcp ? null : join(folder, `edge-${files}.sock`)
+  const name = `${size.apis} APIs${size.tcp ? ', edge over TCP' : ''}`
   const apis = seedApis(size.apis)
   const keys = seedKeys(apis, size.keysPerApi)
   const seedFile = join(folder, `keys-${files}.json`)

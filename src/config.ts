@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import { z } from 'zod'
 
 export const ROLES = ['api', 'worker', 'cron', 'edge'] as const
@@ -101,7 +102,13 @@ export interface Config {
     permitPackageManager: boolean
     allowPrivateUpstreams: boolean
   }
-  edge: { port: number; dials: string[] }
+  edge: {
+    port: number
+    /** Path of a Unix socket beside the port, for a Caddy of our own; null without one. */
+    socket: string | null
+    /** Where gateways find the edges. */
+    dials: string[]
+  }
   usage: { log: string | null; url: string; tokens: string[] | null }
 }
 
@@ -186,13 +193,25 @@ function toConfig(env: Environment): Config {
     admin: { email: env.ADMIN_EMAIL, password: env.ADMIN_PASSWORD ?? null },
     database: { url: env.DATABASE_URL ?? null, port: env.POSTGRES_PORT ?? null },
     gateway: gatewayOf(env),
-    edge: { port: env.EDGE_PORT, dials: env.EDGE_DIALS ?? [`${host}:${env.EDGE_PORT}`] },
+    edge: edgeOf(env),
     usage: {
       log: env.USAGE_LOG ?? null,
       url: env.USAGE_URL ?? `http://${host}:${env.PORT}`,
       tokens: env.USAGE_TOKENS ?? null,
     },
   }
+}
+
+/** sun_path holds 104 bytes on macOS and 108 on Linux. */
+const LONGEST_SOCKET = 100
+
+/** A Caddy of our own is on this machine: over a Unix socket a call costs it less (docs/decisions/0010). */
+function edgeOf(env: Environment): Config['edge'] {
+  const path = resolve(env.VEIL_DATA_DIR, 'edge.sock')
+  const isOurs = env.GATEWAY_ADMIN_URLS === undefined && env.EDGE_DIALS === undefined
+  const socket = isOurs && Buffer.byteLength(path) <= LONGEST_SOCKET ? path : null
+  const dial = socket ? `unix/${socket}` : `${reachable(env.VEIL_HOST)}:${env.EDGE_PORT}`
+  return { port: env.EDGE_PORT, socket, dials: env.EDGE_DIALS ?? [dial] }
 }
 
 const gatewayOf = (env: Environment): Config['gateway'] => ({

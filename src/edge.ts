@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Container } from '#app/container'
 import { invariant } from '#lib/errors'
@@ -15,7 +16,7 @@ import {
 export class Edge {
   private readonly loader: EdgeLoader
   private readonly state = new EdgeState()
-  private server: EdgeServer | null = null
+  private servers: EdgeServer[] = []
   private readonly shipper: Shipper
   private sweep: ReturnType<typeof setInterval> | null = null
 
@@ -40,18 +41,24 @@ export class Edge {
     const { config, clock } = this.container
     await this.loader.start()
     this.sweep = setInterval(() => this.state.sweep(clock.now().getTime()), 1_000)
-    this.server = startEdgeServer({
-      listen: { host: config.host, port: config.edge.port },
+    const { port, socket } = config.edge
+    const answering = {
       authorizer: new Authorizer(this.state),
       clock,
       misses: new MissResolver({ resolve: (keyId) => this.loader.resolve(keyId) }),
-    })
+    }
+    this.servers = [startEdgeServer({ ...answering, listen: { host: config.host, port } })]
+    if (socket !== null) {
+      // A killed run leaves its socket behind, and nobody can listen there until it is gone.
+      rmSync(socket, { force: true })
+      this.servers.push(startEdgeServer({ ...answering, listen: { unix: socket } }))
+    }
     this.shipper.start()
   }
 
   async stop(): Promise<void> {
     await this.shipper.stop()
-    await this.server?.stop()
+    await Promise.all(this.servers.map((server) => server.stop()))
     if (this.sweep) clearInterval(this.sweep)
     await this.loader.stop()
   }

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import { expect, test } from 'vitest'
 import { ConfigError, readConfig } from '#app/config'
 
@@ -29,7 +30,7 @@ test('nothing has to be set', () => {
       ...{ adminUrls: null, listen: ['127.0.0.1:8080'], publicUrl: 'http://localhost:8080' },
       ...{ permitPackageManager: true, allowPrivateUpstreams: true },
     },
-    edge: { port: 3001, dials: ['127.0.0.1:3001'] },
+    edge: { port: 3001, dials: [`unix/${resolve('.veil/edge.sock')}`] },
     usage: { url: 'http://127.0.0.1:3000' },
   })
 })
@@ -43,8 +44,20 @@ test.each([
   ['192.168.1.5', '192.168.1.5:8080', '192.168.1.5:3001', 'http://192.168.1.5:3000'],
   ['::1', '[::1]:8080', '[::1]:3001', 'http://[::1]:3000'],
 ])('VEIL_HOST=%s: where it listens and where it is reached', (host, listen, dial, url) => {
-  const config = readConfig({ VEIL_HOST: host })
+  const outside = { GATEWAY_ADMIN_URLS: 'http://gateway:2019' }
+  const config = readConfig({ VEIL_HOST: host, ...outside })
   expect([config.gateway.listen, config.edge.dials, config.url]).toEqual([[listen], [dial], url])
+})
+
+test('the edge has a socket for a Caddy of our own, unless its path is too long or it is told otherwise', () => {
+  const socketOf = (environment: Record<string, string>) => readConfig(environment).edge.socket
+  expect(socketOf({ VEIL_DATA_DIR: '/var/veil' })).toBe('/var/veil/edge.sock')
+  expect(socketOf({ VEIL_DATA_DIR: `/${'x'.repeat(89)}` })).not.toBeNull()
+  const long = { VEIL_DATA_DIR: `/${'x'.repeat(90)}` }
+  expect(socketOf(long)).toBeNull()
+  expect(readConfig(long).edge.dials).toEqual(['127.0.0.1:3001'])
+  expect(socketOf({ EDGE_DIALS: '10.0.0.1:3001' })).toBeNull()
+  expect(socketOf({ GATEWAY_ADMIN_URLS: 'http://gateway:2019' })).toBeNull()
 })
 
 test('production takes what it is given, logs requests and keeps away from private addresses', () => {

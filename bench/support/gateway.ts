@@ -30,6 +30,8 @@ export async function startGateway(options: {
   folder: string
   /** The server to push, given the address that it must listen on. */
   server: (listen: string) => CaddyServer
+  /** Instead of what Veil gives its own Caddy. */
+  env?: Record<string, string>
 }): Promise<BenchGateway> {
   const { binary, folder } = options
   const [adminPort, port] = [await freePort(), await freePort()]
@@ -37,7 +39,11 @@ export async function startGateway(options: {
   const caddy = await startCaddy({
     binary,
     caddyfile: resolve('Caddyfile'),
-    env: { VEIL_CADDY_ADMIN: `127.0.0.1:${adminPort}`, VEIL_USAGE_LOG: join(folder, 'usage.log') },
+    env: {
+      VEIL_CADDY_ADMIN: `127.0.0.1:${adminPort}`,
+      VEIL_USAGE_LOG: join(folder, 'usage.log'),
+      ...options.env,
+    },
     adminUrl,
     dataDir: folder,
   })

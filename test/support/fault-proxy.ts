@@ -18,6 +18,7 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
   const sockets = new Set<Socket>()
   let fault: Fault = 'none'
   let left = 0
+  let proxyHost = ''
   const server = createServer((client) => {
     sockets.add(client)
     client.on('error', () => undefined).on('close', () => sockets.delete(client))
@@ -32,7 +33,7 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
       sockets.add(upstream)
       upstream.on('error', () => client.destroy()).on('close', () => sockets.delete(upstream))
       // Caddy's admin endpoint answers only to its own name.
-      const text = head.toString('latin1').replace(/^host: .*$/im, `Host: ${hostname}:${port}`)
+      const text = head.toString('latin1').replaceAll(proxyHost, `${hostname}:${port}`)
       upstream.write(Buffer.from(text, 'latin1'))
       client.pipe(upstream)
       if (active === 'apply-then-reset') upstream.once('data', () => client.resetAndDestroy())
@@ -41,8 +42,9 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const address = server.address()
+  proxyHost = `127.0.0.1:${typeof address === 'object' ? address?.port : 0}`
   const proxy: FaultProxy = {
-    url: `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}`,
+    url: `http://${proxyHost}`,
     writes: 0,
     inject: (next, times = 1) => {
       fault = next
