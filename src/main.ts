@@ -25,19 +25,25 @@ function askedToEnd(): Promise<null> {
   })
 }
 
-/** Rejects with what nobody caught: the process is then ended in good order, not torn down. */
-function defects(): Promise<never> {
+/**
+ * Rejects with an exception that nobody caught: the process is then ended in good order, not torn
+ * down. A promise that nobody waited for is logged and no more: what it was to write is in Postgres
+ * or it is not, and the rest of the process is sound.
+ */
+function defects(logger: Logger): Promise<never> {
   const uncaught = new Promise<never>((_, reject) => {
     process.on('uncaughtException', reject)
-    process.on('unhandledRejection', reject)
   })
+  process.on('unhandledRejection', (error) =>
+    logger.error({ err: error }, 'process.unhandled-rejection'),
+  )
   uncaught.catch(() => undefined)
   return uncaught
 }
 
 async function run(config: Config, logger: Logger): Promise<void> {
   const veil = new Veil(config, logger, { progress: printProgress, firstAdmin: printFirstAdmin })
-  const ends = [askedToEnd(), defects(), veil.broken]
+  const ends = [askedToEnd(), defects(logger), veil.broken]
   try {
     const milliseconds = await Promise.race([...ends, veil.start()])
     if (milliseconds === null) return

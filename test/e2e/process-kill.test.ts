@@ -1,6 +1,6 @@
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFailed, onTestFinished, test } from 'vitest'
 import { startEchoUpstream } from '#test/gateway'
 import { eventually } from '#test/poll'
 import { newPlace, REAL_PATH, VeilProcess } from '#test/process'
@@ -20,6 +20,7 @@ const readiness = async (veil: VeilProcess) => {
 async function startSelling(options: Parameters<typeof VeilProcess.start>[0] = {}) {
   const veil = await VeilProcess.start(options)
   onTestFinished(() => veil.dispose())
+  onTestFailed(() => console.error(veil.stdout, veil.stderr.slice(-5_000)))
   const upstream = startEchoUpstream('survivor')
   onTestFinished(() => upstream.stop())
   const sold = await sellApi(veil.url, 'survivor', upstream.port)
@@ -37,10 +38,11 @@ test('a killed Caddy and a killed Postgres come back by themselves, and nothing 
     askOk(`${veil.url}/subscriptions/${sold.subscriptionId}/usage`, 'GET', {
       token: sold.consumerToken,
     })
-  await eventually(async () => (await usage()).calls >= 2, 'the calls to be counted')
+  // A batch that was in work when Postgres died is taken up again when its lease ends, after 15 s.
+  await eventually(async () => (await usage()).calls >= 2, 'the calls to be counted', 25_000)
   expect(await call(veil, sold)).toBe(200)
   expect(veil.isRunning).toBe(true)
-})
+}, 60_000)
 
 /** A program that runs another one as long as nobody takes that away. */
 function wrapper(folder: string, program: string): { path: string; breakIt(): void } {

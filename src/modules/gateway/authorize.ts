@@ -71,8 +71,8 @@ export class Authorizer {
     if (key === undefined || !proven) return NOT_ACCEPTED
     if (key.apiId !== request.apiId) return refusal('key_of_another_api')
     const call = { keyId: `key_${parsed.id}`, key, subscription: key.subscription, now }
-    // In force, but not at the gateway yet: its push is on the way.
-    return refusedByState(call) ?? refusal('key_pending', { retryAfter: 1 })
+    // In force as far as this edge knows: its push is on the way, or news of its end.
+    return refusedByState(call) ?? refusal('key_pending', { lookUp: call.keyId, retryAfter: 1 })
   }
 
   #withinLimits(call: Call): Decision {

@@ -49,6 +49,9 @@ const PHRASES: Record<number, string> = {
   503: 'Service Unavailable',
 }
 
+/** What the gateway asks about a key; only the first can let a call pass. */
+type Question = 'authorize' | 'explain'
+
 /** Turns decisions into answers: synchronous as long as the key is known. */
 class EdgeAnswers {
   readonly #authorizer: Authorizer
@@ -65,11 +68,11 @@ class EdgeAnswers {
   }
 
   answer(head: RequestHead): string | Promise<string> {
-    if (head.method === 'GET' && head.path === '/gateway/authorize') return this.#authorize(head)
+    if (head.method === 'GET' && head.path === '/gateway/authorize') {
+      return this.#answerWith('authorize', head)
+    }
     if (head.method === 'GET' && head.path === '/gateway/explain') {
-      const asked = { key: bareKey(head.key), apiId: head.apiId }
-      const refused = this.#authorizer.explain(asked, this.#clock.now().getTime())
-      return this.#refusal(refused, requestIdOf(head))
+      return this.#answerWith('explain', head)
     }
     if (head.method === 'GET' && head.path === '/health/live') {
       return this.#whole('200 OK', 'Content-Type: application/json\r\n', '{"status":"ok"}')
@@ -81,10 +84,10 @@ class EdgeAnswers {
     return this.#problem(400, 'malformed_request', MALFORMED_DETAIL, 'Connection: close\r\n')
   }
 
-  #authorize(head: RequestHead): string | Promise<string> {
+  #answerWith(question: Question, head: RequestHead): string | Promise<string> {
     const key = bareKey(head.key)
     const apiId = head.apiId
-    const decision = this.#decide(key, apiId)
+    const decision = this.#decide(question, key, apiId)
     if (decision.admitted) return this.#admission(decision)
     const requestId = requestIdOf(head)
     if (decision.lookUp === null || this.#misses === undefined) {
@@ -92,16 +95,16 @@ class EdgeAnswers {
     }
     return this.#misses.resolve(decision.lookUp).then((outcome) => {
       if (outcome === 'failed') return this.#refusal(UNAVAILABLE, requestId)
-      const settled = outcome === 'changed' ? this.#decide(key, apiId) : decision
+      const settled = outcome === 'changed' ? this.#decide(question, key, apiId) : decision
       return settled.admitted ? this.#admission(settled) : this.#refusal(settled, requestId)
     })
   }
 
-  #decide(key: string | null, apiId: string | null): Decision {
+  #decide(question: Question, key: string | null, apiId: string | null): Decision {
     const now = this.#clock.now()
     const milliseconds = now.getTime()
     this.#keepDate(now, milliseconds)
-    return this.#authorizer.authorize({ key, apiId }, milliseconds)
+    return this.#authorizer[question]({ key, apiId }, milliseconds)
   }
 
   #admission(admission: Admission): string {

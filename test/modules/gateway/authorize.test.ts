@@ -40,6 +40,24 @@ describe('who may call', () => {
     }
   })
 
+  it('explains what became of a key only to whoever knows its secret, and lets nothing pass', () => {
+    const explained = (edge: ReturnType<typeof edgeWith>, key: string | null, apiId = 'api_1') =>
+      edge.authorizer.explain({ key, apiId }, NOON).code
+    const edge = edgeWith()
+    const { key, id } = edge.generated
+    const stranger = generateApiKey(randomBytes)
+    expect(explained(edge, key)).toBe('key_pending')
+    expect(explained(edge, key, 'api_2')).toBe('key_of_another_api')
+    for (const text of [null, 'junk', stranger.key, forge(id, stranger.secret)])
+      expect(explained(edge, text)).toBe('key_not_accepted')
+    const revoked = edgeWith({ key: { status: 'revoked' } })
+    expect(explained(revoked, revoked.generated.key)).toBe('key_revoked')
+    const expired = edgeWith({ key: { expiresAt: NOON } })
+    expect(explained(expired, expired.generated.key)).toBe('key_expired')
+    const paused = edgeWith({ subscription: { status: 'paused' } })
+    expect(explained(paused, paused.generated.key)).toBe('subscription_inactive')
+  })
+
   it('accepts the secret that is stored now, not the one before', () => {
     const edge = edgeWith()
     const next = generateApiKey(randomBytes)
