@@ -43,7 +43,8 @@ const PROBLEM_OF_STATUS: Record<number, ProblemOfStatus> = {
   412: {
     description: 'Somebody changed it since you read it.',
     code: 'version_conflict',
-    detail: 'It is now at version 4: read it again, then send your change.',
+    detail:
+      'api_0192f7a0c1d47c3e8f00a1b2c3d4e5f6 is no longer at version 3: read it again, then send your change.',
   },
   413: {
     description: 'The body is larger than 4 MiB.',

@@ -1,4 +1,4 @@
-import { hashSecret, parseApiKey, SECRET_HASH_LENGTH } from '#lib/api-key'
+import { hashSecret, type ParsedApiKey, parseApiKey, SECRET_HASH_LENGTH } from '#lib/api-key'
 import type { PlanLimits } from './authorize-limits'
 import { type Refusal, refusal } from './authorize-refusal'
 import type { EdgeState, KeyRecord, SubscriptionRecord } from './edge-state'
@@ -46,13 +46,9 @@ export class Authorizer {
     if (request.key === null || request.key === '') return NO_KEY
     const parsed = parseApiKey(request.key)
     if (parsed === null) return NOT_ACCEPTED
-    // Hashed before the look-up, so that an unknown id takes as long as a wrong secret.
-    hashSecret(parsed.secret, this.#digest)
-    const slot = this.#state.findKey(parsed.id)
-    const proven = this.#state.secretMatches(slot, this.#digestWords)
-    const key = this.#state.keyAt(slot)
+    const key = this.#prove(parsed)
     if (key === undefined) return refusal('key_not_accepted', { lookUp: `key_${parsed.id}` })
-    if (!proven || key.apiId !== request.apiId) return NOT_ACCEPTED
+    if (key === null || key.apiId !== request.apiId) return NOT_ACCEPTED
     const call = { keyId: `key_${parsed.id}`, key, subscription: key.subscription, now }
     return refusedByState(call) ?? this.#withinLimits(call)
   }
@@ -64,15 +60,22 @@ export class Authorizer {
   explain(request: AuthorizeRequest, now: number): Refusal {
     const parsed = request.key === null ? null : parseApiKey(request.key)
     if (parsed === null) return NOT_ACCEPTED
-    hashSecret(parsed.secret, this.#digest)
-    const slot = this.#state.findKey(parsed.id)
-    const proven = this.#state.secretMatches(slot, this.#digestWords)
-    const key = this.#state.keyAt(slot)
-    if (key === undefined || !proven) return NOT_ACCEPTED
+    const key = this.#prove(parsed)
+    if (!key) return NOT_ACCEPTED
     if (key.apiId !== request.apiId) return refusal('key_of_another_api')
     const call = { keyId: `key_${parsed.id}`, key, subscription: key.subscription, now }
     // In force as far as this edge knows: its push is on the way, or news of its end.
     return refusedByState(call) ?? refusal('key_pending', { lookUp: call.keyId, retryAfter: 1 })
+  }
+
+  /** The key whose secret this is; null for a wrong secret, undefined for an unknown id. */
+  #prove({ id, secret }: ParsedApiKey): KeyRecord | null | undefined {
+    // Hashed before the look-up, so that an unknown id takes as long as a wrong secret.
+    hashSecret(secret, this.#digest)
+    const slot = this.#state.findKey(id)
+    const proven = this.#state.secretMatches(slot, this.#digestWords)
+    const key = this.#state.keyAt(slot)
+    return key === undefined || proven ? key : null
   }
 
   #withinLimits(call: Call): Decision {

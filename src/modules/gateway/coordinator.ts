@@ -114,10 +114,11 @@ export class Coordinator {
       else {
         await participant.rollBack(tx, commit.subjectId, commit.undo, at)
         const { kind, subjectId } = commit
+        // What becomes of the subject is its owner's rule: a revoked key stays revoked.
         const details = { kind, commit: commit.id }
         await recordAudit(tx, {
           actorId: null,
-          action: 'gateway.rolled-back',
+          action: 'gateway.push-failed',
           subjectId,
           details,
           at,
