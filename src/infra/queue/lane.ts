@@ -132,7 +132,10 @@ export class Lane {
 
   private begin(round: Promise<unknown>): void {
     this.rounds.add(round)
-    void round.finally(() => this.rounds.delete(round))
+    void round.finally(() => {
+      this.rounds.delete(round)
+      this.vacancy.ring()
+    })
   }
 
   /** How many events may be claimed now; 0 until enough are settled to make it worthwhile. */

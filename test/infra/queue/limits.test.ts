@@ -126,6 +126,28 @@ test('a slow type neither exceeds its concurrency nor holds up another', async (
   await worker.stop()
 })
 
+test('a backlog of many batches is handled to its end, so many at once as allowed', async () => {
+  await queue.publishNumbers(105)
+  let running = 0
+  let most = 0
+  const sizes: number[] = []
+  const worker = queue.worker({ pollMs: 3_600_000 }).onBatch(
+    thingHappened,
+    async (batch) => {
+      most = Math.max(most, ++running)
+      sizes.push(batch.length)
+      await Bun.sleep(1)
+      running--
+    },
+    { batchSize: 10, concurrency: 2 },
+  )
+  await worker.start()
+  await eventually(async () => (await queue.waiting()) === 0, 'the end of the backlog')
+  await worker.stop()
+  expect(sizes).toEqual([...Array(10).fill(10), 5])
+  expect(most).toBe(2)
+})
+
 test('a worker that stops finishes what runs and gives back the rest untouched', async () => {
   let open = () => {}
   const gate = new Promise<void>((resolve) => (open = resolve))
