@@ -89,15 +89,18 @@ type Row = ReturnType<typeof toRow<unknown>>
 /** In the order of the keys, so that two bulks with the same keys do not deadlock. */
 function firstOfEachKey<T>(publications: readonly Publication<T>[]): readonly Publication<T>[] {
   if (publications.every(({ dedupeKey }) => dedupeKey === undefined)) return publications
-  const byKey = new Map<string, Publication<T>>()
-  for (const publication of publications) {
-    const key = publication.dedupeKey ?? ''
-    if (key !== '' && !byKey.has(key)) byKey.set(key, publication)
-  }
-  return [
-    ...publications.filter(({ dedupeKey }) => !dedupeKey),
-    ...[...byKey].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, publication]) => publication),
-  ]
+  const taken = new Set<string>()
+  const firsts = publications.filter(({ dedupeKey }) => {
+    if (dedupeKey === undefined) return true
+    const isFirst = !taken.has(dedupeKey)
+    taken.add(dedupeKey)
+    return isFirst
+  })
+  // With ordering keys the order is the caller's, and those publishers take turns anyway.
+  if (firsts.some(({ orderingKey }) => orderingKey !== undefined)) return firsts
+  return firsts.toSorted(({ dedupeKey: a = '' }, { dedupeKey: b = '' }) =>
+    a < b ? -1 : a > b ? 1 : 0,
+  )
 }
 
 /** A row that is done and only kept for its dedupe key gives way when its window is over. */
