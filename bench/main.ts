@@ -2,9 +2,10 @@ import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { authorizeBench } from './authorize.ts'
 import { gatewayBench } from './gateway.ts'
+import { queueBench } from './queue.ts'
 import { type Bench, type BenchResult, machine, table } from './support/figure.ts'
 
-const BENCHES: readonly Bench[] = [authorizeBench, gatewayBench]
+const BENCHES: readonly Bench[] = [authorizeBench, gatewayBench, queueBench]
 
 /** `npm run bench [name] [-- --json FILE]`: exit code 0 only when every figure reaches its bar. */
 async function main(): Promise<number> {

@@ -20,13 +20,27 @@ export class Discard extends Error {
   }
 }
 
+/** Thrown by a handler to see the event again later: neither an error nor an attempt. */
+export class Snooze extends Error {
+  constructor(
+    /** Milliseconds from now, by the database's clock. */
+    readonly inMs: number,
+  ) {
+    super(`again in ${inMs} ms`)
+    this.name = 'Snooze'
+  }
+}
+
 /** How an attempt ended. */
 export type Outcome = { ok: true } | { ok: false; error: unknown }
 
 export type Decision =
   | { kind: 'done' }
   | { kind: 'retry'; inMs: number; message: string }
-  | { kind: 'dead'; reason: string; message: string }
+  | { kind: 'snooze'; inMs: number }
+  /** Given back before the handler began, because the worker stops. */
+  | { kind: 'release' }
+  | { kind: 'dead'; reason: string; message: string; attempts: number }
 
 /**
  * What becomes of an event after an attempt.
@@ -42,11 +56,14 @@ export function decide(
 ): Decision {
   if (outcome.ok) return { kind: 'done' }
   const { error } = outcome
+  if (error instanceof Snooze) return { kind: 'snooze', inMs: error.inMs }
   const message = describeError(error)
-  if (error instanceof Discard) return { kind: 'dead', reason: storable(error.reason), message }
-  if (attempts >= policy.maxAttempts) {
-    return { kind: 'dead', reason: `gave up after ${attempts} attempts: ${message}`, message }
-  }
+  const dead = (reason: string): Decision => ({
+    // The last claim of one that killed its workers only brings it here.
+    ...{ kind: 'dead', reason, message, attempts: Math.min(attempts, policy.maxAttempts) },
+  })
+  if (error instanceof Discard) return dead(storable(error.reason))
+  if (attempts >= policy.maxAttempts) return dead(`gave up after ${attempts} attempts: ${message}`)
   return { kind: 'retry', inMs: backoffMs(policy, attempts, random), message }
 }
 

@@ -1,6 +1,24 @@
+export {
+  type DeadLetterView,
+  type EventState,
+  type EventView,
+  getEvent,
+  listDeadLetters,
+  listEvents,
+} from './browse'
+export { cancel, cleanup } from './cancel'
+export type { ClaimedEvent } from './claim'
 export { addDeadLetters, type DeadLetter } from './dead-letters'
-export { Discard, describeError, type RetryPolicy, storable } from './decide'
+export { Discard, describeError, type Outcome, type RetryPolicy, Snooze, storable } from './decide'
 export { defineEvent, type EventDefinition } from './event'
+export type { BatchedEvent, BatchHandler, Handler } from './handle'
+export type { RoundCounts } from './lane'
 export { type Publication, type PublishOptions, publish, publishMany } from './publish'
-export type { ClaimedEvent } from './store'
-export { type Handler, type RoundCounts, Worker, type WorkerOptions } from './worker'
+export { type DeadLetterFilter, type Redriven, redrive } from './redrive'
+export { type QueueStats, StatsReader, type TypeStats } from './stats'
+export {
+  type BatchHandlerOptions,
+  type HandlerOptions,
+  Worker,
+  type WorkerOptions,
+} from './worker'
