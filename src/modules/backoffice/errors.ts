@@ -12,9 +12,12 @@ export class EventRunning extends AppError {
   readonly kind = 'conflict'
   readonly code = 'event_running'
   constructor(id: string) {
-    super(`The event ${id} is being handled at this moment; only one that waits can be cancelled.`, {
-      retryAfter: 5,
-    })
+    super(
+      `The event ${id} is being handled at this moment; only one that waits can be cancelled.`,
+      {
+        retryAfter: 5,
+      },
+    )
   }
 }
 

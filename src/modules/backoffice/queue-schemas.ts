@@ -24,7 +24,9 @@ export const QueueStatsView = t.Object(
   {
     asOf: Instant('When this was counted; it is counted anew every few seconds at most.'),
     types: t.Array(TypeStats),
-    inFlightPastLease: Count('Events whose worker is overdue; they are taken over within a second.'),
+    inFlightPastLease: Count(
+      'Events whose worker is overdue; they are taken over within a second.',
+    ),
     deadLetters: t.Object({
       count: t.Integer(),
       oldestAt: nullable(Instant('When the oldest of them died.')),

@@ -109,7 +109,8 @@ export const queueRoutes = (queue: QueueService) =>
       {
         permission: 'queue:manage',
         summary: 'Drop old days of the history',
-        description: 'Whole days, as partitions. Events that wait and dead letters are not touched.',
+        description:
+          'Whole days, as partitions. Events that wait and dead letters are not touched.',
         query: CleanupQuery,
         response: CleanupOutcome,
       },

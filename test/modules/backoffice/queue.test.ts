@@ -103,8 +103,8 @@ describe('dead letters over HTTP', () => {
   it.each([
     [{}, 'retry_without_filter'],
     [{ dryRun: true }, 'retry_without_filter'],
-    [{ type: 'test.failing', when: 'now' }, 'validation_failed'],
-    [{ from: 'yesterday' }, 'validation_failed'],
+    [{ type: 'test.failing', when: 'now' }, 'invalid_input'],
+    [{ from: 'yesterday' }, 'invalid_input'],
   ])('refuses to retry by %j', async (body, code) => {
     expect(await ask('POST', '/dead-letter/retry', body)).toMatchObject({
       status: 422,
@@ -133,7 +133,10 @@ describe('events over HTTP', () => {
     const [id] = ids
     const clicks = await Promise.all([1, 2].map(() => ask('POST', `/events/${id}/cancel`)))
     expect(clicks.map(({ status }) => status).toSorted()).toEqual([204, 404])
-    expect(await ok('GET', `/events/${id}`)).toMatchObject({ state: 'cancelled', payload: { n: 1 } })
+    expect(await ok('GET', `/events/${id}`)).toMatchObject({
+      state: 'cancelled',
+      payload: { n: 1 },
+    })
     expect(await audited('event.cancelled')).toHaveLength(1)
   })
 
