@@ -24,6 +24,7 @@ currency. Times are RFC 3339 in UTC; periods are half-open, \`[start, end)\`.`,
     { name: 'Quota', description: 'What is left of the running period' },
     { name: 'Pricing', description: 'Plan templates, public plans and a price calculator' },
     { name: 'Categories', description: 'The shelves of the marketplace, kept by admins' },
+    { name: 'Queue', description: 'The event queue and what was given up, for admins' },
     { name: 'System', description: 'Health, and the public keys of access tokens' },
   ],
 }

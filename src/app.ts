@@ -1,6 +1,7 @@
 import { apiDescription } from '#app/api-description'
 import type { Container } from '#app/container'
 import { createHttpApp } from '#infra/http'
+import { queueRoutes } from '#modules/backoffice'
 import { runningCostRoutes } from '#modules/billing'
 import { categoryRoutes, marketplaceRoutes, providerRoutes } from '#modules/catalog'
 import { keyRoutes } from '#modules/keys'
@@ -27,6 +28,7 @@ export function buildApp(container: Container) {
       providerRoutes(container.catalog, container.plans),
       categoryRoutes(container.categories),
       pricingRoutes(container.pricing),
+      queueRoutes(container.queue),
     ],
     authorize: identity.authorize,
     idempotency: container.idempotency,

@@ -6,6 +6,7 @@ import type { Logger } from '#infra/logger'
 import type { Clock } from '#lib/clock'
 import { pinnedCertificate } from '#lib/pinned-certificate'
 import { createSealer } from '#lib/sealing'
+import { QueueService } from '#modules/backoffice'
 import { RunningCostService } from '#modules/billing'
 import {
   CatalogService,
@@ -103,11 +104,12 @@ export function buildContainer(options: ContainerOptions) {
   const keys = new KeyService(db, clock, coordinator, subscriptions)
   const quota = new QuotaService(db, subscriptions, keys, pricing)
   const usage = new UsageService(database, clock)
+  const queue = new QueueService(database, clock)
   const runningCost = new RunningCostService(quota)
   return {
     ...{ config, database, logger, clock, sql, secrets, edgeCertificate },
     ...{ identity, catalog, categories, plans, marketplace, pricing, subscriptions, keys, quota },
-    ...{ usage, runningCost, gateways, pusher, coordinator, idempotency },
+    ...{ usage, queue, runningCost, gateways, pusher, coordinator, idempotency },
   }
 }
 

@@ -1,0 +1,2 @@
+export { queueRoutes } from './queue.routes'
+export { QueueService } from './queue-service'
