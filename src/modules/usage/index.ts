@@ -13,6 +13,6 @@ export { UsageService } from './service'
 export function registerUsage(worker: Worker, database: Database, clock: Clock): void {
   const recorder = new UsageRecorder(database.db, clock)
   worker.on(usageBatchReceived, async ({ events, deferrals }) => {
-    await recorder.record(events, deferrals)
+    await recorder.record([{ events, deferrals }])
   })
 }

@@ -4,7 +4,15 @@ import { apis } from '#db/schema/catalog'
 import { apiSubscriptions, billingPeriods } from '#db/schema/subscriptions'
 import { apiUsageAnalytics, usageCounters } from '#db/schema/usage'
 import type { Id } from '#lib/id'
-import type { Usage } from './repository'
+
+interface Usage {
+  /** All calls that authorize let through, billable or not. */
+  calls: number
+  /** Those answered with a status of 400 or more. */
+  errors: number
+  /** Billable units. */
+  units: number
+}
 
 export interface CurrentUsage extends Usage {
   subscriptionId: Id<'sub'>
