@@ -13,6 +13,9 @@ export type Db = PgDatabase<
 
 export type Sql = postgres.Sql
 
+/** What a connection or an open transaction has in common for raw SQL. */
+type RawSql = postgres.Sql | postgres.TransactionSql
+
 export interface Database {
   /** Drizzle, for everything that is not hot. */
   db: Db
@@ -40,12 +43,73 @@ export function connect(options: DatabaseOptions): Database {
   const raw = Math.max(2, Math.floor(total / 4))
   const forDrizzle = postgres(options.url, { ...common, max: Math.max(2, total - raw) })
   const sql = postgres(options.url, { ...common, max: raw })
+  const db: Db = drizzle(forDrizzle, { schema })
+  runHooksAfterCommit(db, sql)
   return {
-    db: drizzle(forDrizzle, { schema }),
+    db,
     sql,
     port: Number(new URL(options.url).port || 5432),
     close: async () => {
       await Promise.all([forDrizzle.end({ timeout: 5 }), sql.end({ timeout: 5 })])
     },
   }
+}
+
+/** Runs when a transaction has committed; gets the raw client of the same database. */
+export type AfterCommit = (sql: Sql) => void
+
+interface Scope {
+  sql: Sql
+  /** Null outside of a transaction, where every statement commits by itself. */
+  hooks: AfterCommit[] | null
+}
+
+const scopes = new WeakMap<Db, Scope>()
+
+/**
+ * Runs `hook` when what was written so far through `db` is committed: at once outside of a
+ * transaction, never when the transaction, or the savepoint it is in, is rolled back.
+ */
+export function afterCommit(db: Db, hook: AfterCommit): void {
+  const scope = scopes.get(db)
+  if (scope?.hooks) scope.hooks.push(hook)
+  else if (scope) hook(scope.sql)
+}
+
+/** Makes `db` and all transactions begun with it known to `afterCommit`. */
+function runHooksAfterCommit(db: Db, sql: Sql): void {
+  scopes.set(db, { sql, hooks: null })
+  const begin = db.transaction.bind(db)
+  db.transaction = async (work, config) => {
+    const hooks: AfterCommit[] = []
+    const result = await begin((tx) => {
+      followTransaction(tx, { sql, hooks })
+      return work(tx)
+    }, config)
+    for (const hook of hooks) hook(sql)
+    return result
+  }
+}
+
+/** A savepoint's hooks join those around it when it is released. */
+function followTransaction(tx: Db, scope: Scope): void {
+  scopes.set(tx, scope)
+  const begin = tx.transaction.bind(tx)
+  tx.transaction = async (work, config) => {
+    const hooks: AfterCommit[] = []
+    const result = await begin((inner) => {
+      followTransaction(inner, { sql: scope.sql, hooks })
+      return work(inner)
+    }, config)
+    scope.hooks?.push(...hooks)
+    return result
+  }
+}
+
+/**
+ * The client below Drizzle, for statements worth preparing: Drizzle itself sends raw SQL unprepared.
+ * Inside a transaction it is that transaction's. It writes and reads times as text.
+ */
+export function rawClient(db: Db): RawSql {
+  return (db as unknown as { session: { client: RawSql } }).session.client
 }

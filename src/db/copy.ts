@@ -13,12 +13,23 @@ const PIECE = 65_536
  *
  * @param sql an open transaction
  * @param target table and columns, never anything from outside
+ * @param rows each with its line feed; made one by one, so that they are never all there at once
  */
-export async function copyRows(sql: postgres.Sql, target: string, rows: string): Promise<void> {
+export async function copyRows(
+  sql: Pick<postgres.TransactionSql, 'unsafe'>,
+  target: string,
+  rows: Iterable<string>,
+): Promise<void> {
   const stream = await sql.unsafe(`copy ${target} from stdin`).writable()
   const sent = whenEnded(stream)
-  for (let from = 0; from < rows.length; from += PIECE) stream.write(rows.slice(from, from + PIECE))
-  stream.end()
+  let piece = ''
+  for (const row of rows) {
+    piece += row
+    if (piece.length < PIECE) continue
+    stream.write(piece)
+    piece = ''
+  }
+  stream.end(piece)
   await sent
 }
 

@@ -25,6 +25,7 @@ export async function ensurePartitions(sql: postgres.Sql, clock: Clock): Promise
     // Two that create the same partition at once would collide in the catalog.
     await transaction`select pg_advisory_xact_lock(${PARTITION_LOCK})`
     await transaction`select ensure_usage_partitions(${since}::text::timestamptz, ${until}::text::timestamptz)`
+    await transaction`select ensure_event_history_partitions(${AHEAD_DAYS})`
   })
 }
 

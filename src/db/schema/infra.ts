@@ -1,63 +1,6 @@
 import { sql } from 'drizzle-orm'
-import {
-  bigint,
-  check,
-  index,
-  integer,
-  jsonb,
-  pgTable,
-  primaryKey,
-  smallint,
-  text,
-  uniqueIndex,
-  uuid,
-} from 'drizzle-orm/pg-core'
-import { createdAt, idColumn, instant } from '../columns'
-
-export interface AttemptError {
-  at: string
-  message: string
-}
-
-/** The hot table of the event queue; a row is deleted when it is done. */
-export const events = pgTable(
-  'events',
-  {
-    id: idColumn('evt', 'id').primaryKey(),
-    type: text('type').notNull(),
-    payload: jsonb('payload').$type<unknown>().notNull(),
-    priority: smallint('priority').notNull().default(0),
-    dedupeKey: text('dedupe_key'),
-    runAt: instant('run_at').notNull(),
-    attempts: integer('attempts').notNull().default(0),
-    /** Fences the claim: who lost it cannot complete or fail the newer attempt. */
-    claimToken: uuid('claim_token'),
-    claimedUntil: instant('claimed_until'),
-    errors: jsonb('errors').$type<AttemptError[]>().notNull().default([]),
-    createdAt: createdAt(),
-  },
-  (table) => [
-    index('events_claim').on(table.priority.desc(), table.runAt, table.id),
-    uniqueIndex('events_dedupe').on(table.type, table.dedupeKey),
-  ],
-)
-
-/** What was given up, with its reason and every attempt; nothing is ever dropped silently. */
-export const deadLetters = pgTable(
-  'dead_letters',
-  {
-    id: idColumn('dlq', 'id').primaryKey(),
-    eventId: text('event_id').notNull(),
-    type: text('type').notNull(),
-    payload: jsonb('payload').$type<unknown>().notNull(),
-    reason: text('reason').notNull(),
-    attempts: integer('attempts').notNull(),
-    errors: jsonb('errors').$type<AttemptError[]>().notNull(),
-    firstAt: instant('first_at').notNull(),
-    createdAt: createdAt(),
-  },
-  (table) => [index('dead_letters_type').on(table.type, table.createdAt)],
-)
+import { bigint, check, index, jsonb, pgTable, primaryKey, text } from 'drizzle-orm/pg-core'
+import { createdAt, instant } from '../columns'
 
 /** A named right held by one process for a while; `token` grows with every holder. */
 export const leases = pgTable('leases', {

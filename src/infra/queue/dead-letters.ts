@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Db } from '#db/client'
-import { deadLetters } from '#db/schema/infra'
+import { deadLetters } from '#db/schema/queue'
 import type { Clock } from '#lib/clock'
 
 /** A part of an event that is given up while the rest of it goes on. */

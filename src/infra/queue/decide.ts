@@ -20,12 +20,26 @@ export class Discard extends Error {
   }
 }
 
+/** Thrown by a handler to see the event again later: neither an error nor an attempt. */
+export class Snooze extends Error {
+  constructor(
+    /** Milliseconds from now, by the database's clock. */
+    readonly inMs: number,
+  ) {
+    super(`again in ${inMs} ms`)
+    this.name = 'Snooze'
+  }
+}
+
 /** How an attempt ended. */
 export type Outcome = { ok: true } | { ok: false; error: unknown }
 
 export type Decision =
   | { kind: 'done' }
   | { kind: 'retry'; inMs: number; message: string }
+  | { kind: 'snooze'; inMs: number }
+  /** Given back before the handler began, because the worker stops. */
+  | { kind: 'release' }
   | { kind: 'dead'; reason: string; message: string }
 
 /**
@@ -42,6 +56,7 @@ export function decide(
 ): Decision {
   if (outcome.ok) return { kind: 'done' }
   const { error } = outcome
+  if (error instanceof Snooze) return { kind: 'snooze', inMs: error.inMs }
   const message = describeError(error)
   if (error instanceof Discard) return { kind: 'dead', reason: storable(error.reason), message }
   if (attempts >= policy.maxAttempts) {

@@ -1,6 +1,13 @@
+export type { ClaimedEvent } from './claim'
 export { addDeadLetters, type DeadLetter } from './dead-letters'
-export { Discard, describeError, type RetryPolicy, storable } from './decide'
+export { Discard, describeError, type Outcome, type RetryPolicy, Snooze, storable } from './decide'
 export { defineEvent, type EventDefinition } from './event'
+export type { BatchedEvent, BatchHandler, Handler } from './handle'
+export type { RoundCounts } from './lane'
 export { type Publication, type PublishOptions, publish, publishMany } from './publish'
-export type { ClaimedEvent } from './store'
-export { type Handler, type RoundCounts, Worker, type WorkerOptions } from './worker'
+export {
+  type BatchHandlerOptions,
+  type HandlerOptions,
+  Worker,
+  type WorkerOptions,
+} from './worker'

@@ -1,18 +1,25 @@
 import { sql } from 'drizzle-orm'
-import type { Db } from '#db/client'
+import { afterCommit, type Db, rawClient } from '#db/client'
 import { systemClock } from '#infra/clock'
 import { type Id, newId } from '#lib/id'
+import { bellOf } from './bell'
 import type { EventDefinition } from './event'
-
-/** What wakes the workers; delivered when the transaction commits. */
-export const QUEUE_CHANNEL = 'veil_queue'
+import { eventIdOf } from './ids'
 
 export interface PublishOptions {
   /** Milliseconds before which nobody takes the event, by the database's clock. */
   delayMs?: number
   /** While an event of this type and key waits or runs, another one is not added. */
   dedupeKey?: string
-  /** Higher goes first; −32,768 to 32,767, 0 unless stated. */
+  /** The dedupe key stays taken for so many milliseconds after the event is done. */
+  dedupeWindowMs?: number
+  /**
+   * Events of one key, of whatever types, run one after another in the order of publication: one that
+   * is put off holds those behind it, one that dies lets them go. Transactions that publish for the
+   * same key take turns; one that publishes for several keys should do so in a fixed order.
+   */
+  orderingKey?: string
+  /** Higher goes first; −32,767 to 32,767, 0 unless stated. */
   priority?: number
 }
 
@@ -38,7 +45,7 @@ export async function publish<T>(
 }
 
 /**
- * Adds many events of one type in one statement. Ids are made here; order within a millisecond is open.
+ * Adds many events of one type in one statement.
  *
  * @returns the ids of those added: an event whose dedupe key was taken has none
  * @throws ZodError when a payload does not have the event's shape; then none is added
@@ -48,26 +55,72 @@ export async function publishMany<T>(
   event: EventDefinition<T>,
   publications: readonly Publication<T>[],
 ): Promise<Id<'evt'>[]> {
-  if (publications.length === 0) return []
-  const rows = publications.map((publication) => ({
+  const rows = firstOfEachKey(publications).map((publication) => toRow(event, publication))
+  if (rows.length === 0) return []
+  const keys = [...new Set(rows.flatMap((row) => row.ordering_key ?? []))].sort()
+  if (keys.length === 0) return insertEvents(db, event.name, rows)
+  return db.transaction(async (tx) => {
+    await takeTurns(tx, keys)
+    return insertEvents(tx, event.name, rows)
+  })
+}
+
+/** So that the order of publication is the order of commits: no older event ever turns up late. */
+export async function takeTurns(tx: Db, orderingKeys: readonly string[]): Promise<void> {
+  await tx.execute(sql`
+    select pg_advisory_xact_lock(hashtextextended(key, 0))
+    from unnest(${sql.param(orderingKeys)}::text[]) as key`)
+}
+
+function toRow<T>(event: EventDefinition<T>, publication: Publication<T>) {
+  return {
     id: newId('evt', systemClock).slice('evt_'.length),
     payload: event.schema.parse(publication.payload),
-    priority: publication.priority ?? 0,
-    dedupe_key: publication.dedupeKey ?? null,
+    rank: 0 - (publication.priority ?? 0),
+    dedupe_key: publication.dedupeKey,
+    dedupe_window_ms: publication.dedupeWindowMs,
+    ordering_key: publication.orderingKey,
     delay_ms: publication.delayMs ?? 0,
-  }))
-  // Postgres folds equal notifications of a transaction into one, so one is sent per commit.
-  const added = await db.execute<{ id: string }>(sql`
-    with added as (
-      insert into events (id, type, payload, priority, dedupe_key, run_at)
-      select id, ${event.name}, payload, priority, dedupe_key,
-        clock_timestamp() + delay_ms * interval '1 millisecond'
-      from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) as row
-        (id uuid, payload jsonb, priority smallint, dedupe_key text, delay_ms double precision)
-      order by dedupe_key, id
-      on conflict (type, dedupe_key) do nothing
-      returning id
-    )
-    select id, pg_notify(${QUEUE_CHANNEL}, '') from added`)
-  return added.map((row): Id<'evt'> => `evt_${row.id.replaceAll('-', '')}`)
+  }
+}
+
+type Row = ReturnType<typeof toRow<unknown>>
+
+/** In the order of the keys, so that two bulks with the same keys do not deadlock. */
+function firstOfEachKey<T>(publications: readonly Publication<T>[]): readonly Publication<T>[] {
+  if (publications.every(({ dedupeKey }) => dedupeKey === undefined)) return publications
+  const byKey = new Map<string, Publication<T>>()
+  for (const publication of publications) {
+    const key = publication.dedupeKey ?? ''
+    if (key !== '' && !byKey.has(key)) byKey.set(key, publication)
+  }
+  return [
+    ...publications.filter(({ dedupeKey }) => !dedupeKey),
+    ...[...byKey].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, publication]) => publication),
+  ]
+}
+
+/** A row that is done and only kept for its dedupe key gives way when its window is over. */
+const INSERT = `
+  insert into events
+    (id, type, payload, rank, dedupe_key, dedupe_window_ms, ordering_key, run_at)
+  select id, $1, payload, rank, dedupe_key, dedupe_window_ms, ordering_key,
+    clock_timestamp() + delay_ms * interval '1 millisecond'
+  from json_to_recordset($2::text::json) as row (id uuid, payload json, rank smallint, dedupe_key text,
+    dedupe_window_ms integer, ordering_key text, delay_ms double precision)
+  on conflict (type, dedupe_key) where dedupe_key is not null do update set
+    id = excluded.id, position = default, payload = excluded.payload, rank = excluded.rank,
+    dedupe_window_ms = excluded.dedupe_window_ms, ordering_key = excluded.ordering_key,
+    run_at = excluded.run_at, created_at = now(), attempts = 0, crashes = 0, errors = '[]',
+    done_until = null
+  where events.done_until < clock_timestamp()
+  returning id`
+
+async function insertEvents(db: Db, type: string, rows: readonly Row[]): Promise<Id<'evt'>[]> {
+  const added = await rawClient(db).unsafe<{ id: string }[]>(INSERT, [type, JSON.stringify(rows)], {
+    prepare: true,
+  })
+  const isDue = rows.some((row) => row.delay_ms <= 0)
+  if (added.length > 0 && isDue) afterCommit(db, (client) => bellOf(client).ring(type))
+  return added.map((row) => eventIdOf(row.id))
 }

@@ -1,6 +1,8 @@
-import type { Db } from '#db/client'
+import type { Sql } from '#db/client'
+import type { ClaimedEvent } from './claim'
 import type { Decision } from './decide'
-import { buryEvents, type ClaimedEvent, completeEvents, retryEvents } from './store'
+import { digitsOf, uuidArray } from './ids'
+import { freeSuccessors } from './ordering'
 
 export interface Verdict {
   event: ClaimedEvent
@@ -11,29 +13,170 @@ export interface Verdict {
 export interface Settlement {
   done: number
   retried: number
+  snoozed: number
+  released: number
   dead: number
   /** Taken over by another worker meanwhile: what we did about them changed nothing. */
   lost: number
 }
 
-/** Writes the decisions about a batch, one statement per kind, fenced by the claim token. */
+export interface Settled extends Settlement {
+  /** Types of the events that may run now because the one before them in their order is over. */
+  freed: string[]
+}
+
+/** A connection or an open transaction of the raw client. */
+type RawSql = Pick<Sql, 'unsafe'>
+
+type Kind = Decision['kind']
+type Of<K extends Kind> = { event: ClaimedEvent; decision: Extract<Decision, { kind: K }> }
+
+const HISTORY_COLUMNS =
+  'id, type, state, payload, priority, ordering_key, dedupe_key, attempts, errors, created_at, finished_at'
+/** From `gone`, rows of `events`. */
+export const toHistory = (state: 'done' | 'cancelled') => `
+  insert into event_history (${HISTORY_COLUMNS})
+  select id, type, '${state}', payload, -rank, ordering_key, dedupe_key, attempts, errors, created_at,
+    clock_timestamp()
+  from gone`
+
+const END_CLAIM = 'delete from event_claims where token = $1'
+const MINE = 'claim_token = $1 and id = any($2::uuid[])'
+const END = {
+  plain: `delete from events where ${MINE}`,
+  /** Kept out of the way for its dedupe key. */
+  windowed: `update events set claim_token = null, ordering_key = null, run_at = 'infinity',
+    done_until = clock_timestamp() + dedupe_window_ms * interval '1 millisecond' where ${MINE}`,
+}
+
+export interface SettleOptions {
+  keepsHistory: boolean
+  /** Whether these are the last of the claim, which is forgotten then. */
+  endsClaim: boolean
+}
+
+/**
+ * Writes the decisions about events of one claim, fenced by its token: an event that a newer claim
+ * has taken stays as it is. What is more than one statement is one transaction.
+ */
 export async function settle(
-  db: Db,
+  sql: Sql,
   token: string,
   verdicts: readonly Verdict[],
-): Promise<Settlement> {
-  const done: string[] = []
-  const retries: { id: string; inMs: number; message: string }[] = []
-  const deaths: { id: string; reason: string; message: string }[] = []
-  for (const { event, decision } of verdicts) {
-    if (decision.kind === 'done') done.push(event.id)
-    else if (decision.kind === 'retry') retries.push({ id: event.id, ...decision })
-    else deaths.push({ id: event.id, ...decision })
+  options: SettleOptions,
+): Promise<Settled> {
+  const of = <K extends Kind>(kind: K) =>
+    verdicts.filter((verdict) => verdict.decision.kind === kind) as Of<K>[]
+  const isSimple = verdicts.every(
+    ({ event, decision }) => decision.kind === 'done' && !event.isWindowed && !event.orderingKey,
+  )
+  const [done, dead] = [of('done'), of('dead')]
+  if (isSimple) {
+    const count = await completeEvents(sql, token, done, options)
+    return { ...NOTHING, done: count, lost: verdicts.length - count }
   }
-  const counts = {
-    done: await completeEvents(db, token, done),
-    retried: await retryEvents(db, token, retries),
-    dead: await buryEvents(db, token, deaths),
+  return sql.begin(async (tx) => {
+    const counts = {
+      done: await completeEvents(tx, token, done, { ...options, endsClaim: false }),
+      retried: await putBack(tx, token, of('retry').map(toRetry)),
+      snoozed: await putBack(tx, token, of('snooze').map(toSnooze)),
+      released: await putBack(tx, token, of('release').map(toSnooze)),
+      dead: await buryEvents(tx, token, dead),
+    }
+    if (options.endsClaim) await tx.unsafe(END_CLAIM, [token])
+    const keys = [...done, ...dead].flatMap(({ event }) => event.orderingKey ?? [])
+    const settled = Object.values(counts).reduce((sum, count) => sum + count, 0)
+    return { ...counts, lost: verdicts.length - settled, freed: await freeSuccessors(tx, keys) }
+  })
+}
+
+const NOTHING: Settled = {
+  ...{ done: 0, retried: 0, snoozed: 0, released: 0, dead: 0, lost: 0 },
+  freed: [],
+}
+
+async function completeEvents(
+  sql: RawSql,
+  token: string,
+  done: readonly Verdict[],
+  { keepsHistory, endsClaim }: SettleOptions,
+): Promise<number> {
+  let count = 0
+  for (const ending of ['plain', 'windowed'] as const) {
+    const mine = done.filter(({ event }) => event.isWindowed === (ending === 'windowed'))
+    if (mine.length === 0) continue
+    const end = END[ending]
+    const before = endsClaim ? `with over as (${END_CLAIM})` : ''
+    const statement = keepsHistory
+      ? `${before === '' ? 'with' : `${before},`} gone as (${end} returning *) ${toHistory('done')}`
+      : `${before} ${end}`
+    const ids = uuidArray(mine.map(({ event }) => event.id))
+    count += (await sql.unsafe(statement, [token, ids], { prepare: true })).count
   }
-  return { ...counts, lost: verdicts.length - counts.done - counts.retried - counts.dead }
+  return count
+}
+
+/** `in_ms` null leaves the time as it is; `message` null means that no attempt took place. */
+interface PutBack {
+  id: string
+  in_ms: number | null
+  message: string | null
+}
+
+const toRetry = ({ event, decision: { inMs, message } }: Of<'retry'>): PutBack => ({
+  ...{ id: digitsOf(event.id), in_ms: inMs, message },
+})
+
+const toSnooze = ({ event, decision }: Of<'snooze'> | Of<'release'>): PutBack => ({
+  ...{ id: digitsOf(event.id), message: null },
+  in_ms: decision.kind === 'snooze' ? decision.inMs : null,
+})
+
+async function putBack(sql: RawSql, token: string, rows: readonly PutBack[]): Promise<number> {
+  if (rows.length === 0) return 0
+  const { count } = await sql.unsafe(
+    `update events set
+      claim_token = null,
+      attempts = attempts - (message is null)::int,
+      run_at = coalesce(clock_timestamp() + in_ms * interval '1 millisecond', run_at),
+      errors = case when message is null then errors else errors
+        || jsonb_build_array(jsonb_build_object('at', clock_timestamp(), 'message', message)) end
+    from json_to_recordset($1::text::json) as row (id uuid, in_ms float8, message text)
+    where events.id = row.id and claim_token = $2`,
+    [JSON.stringify(rows), token],
+    { prepare: true },
+  )
+  return count
+}
+
+/** The letter bears the event's digits, so that an event has one letter however often it dies. */
+async function buryEvents(
+  sql: RawSql,
+  token: string,
+  deaths: readonly Of<'dead'>[],
+): Promise<number> {
+  if (deaths.length === 0) return 0
+  const rows = deaths.map(({ event, decision: { reason, message } }) => ({
+    ...{ id: digitsOf(event.id), reason, message },
+  }))
+  const { count } = await sql.unsafe(
+    `with row as (
+      select * from json_to_recordset($1::text::json) as row (id uuid, reason text, message text)
+    ), gone as (
+      delete from events using row where events.id = row.id and claim_token = $2
+      returning events.*, row.reason, row.message
+    )
+    insert into dead_letters (id, event_id, type, payload, priority, ordering_key, dedupe_key,
+      dedupe_window_ms, reason, attempts, errors, first_at)
+    select id, 'evt_' || replace(id::text, '-', ''), type, payload, -rank, ordering_key, dedupe_key,
+      dedupe_window_ms, reason, attempts,
+      errors || jsonb_build_array(jsonb_build_object('at', clock_timestamp(), 'message', message)),
+      created_at
+    from gone
+    on conflict (id) do update set reason = excluded.reason, attempts = excluded.attempts,
+      errors = excluded.errors, created_at = excluded.created_at`,
+    [JSON.stringify(rows), token],
+    { prepare: true },
+  )
+  return count
 }

@@ -1,22 +1,24 @@
 import { randomUUID } from 'node:crypto'
-import type { Database, Db } from '#db/client'
+import type { Database, Sql } from '#db/client'
 import type { Logger } from '#infra/logger'
-import { DEFAULT_RETRY, Discard, decide, type Outcome, type RetryPolicy } from './decide'
+import { bellOf } from './bell'
+import { reapClaims } from './claim'
+import { DEFAULT_RETRY, type RetryPolicy } from './decide'
 import type { EventDefinition } from './event'
-import { type Settlement, settle, type Verdict } from './settle'
-import { type ClaimedEvent, claimEvents, extendClaims, releaseEvents } from './store'
-import { WakeUp } from './wake-up'
-
-/** Does the work of an event. At least once: doing it again must change nothing. */
-export type Handler<T> = (payload: T, context: { event: ClaimedEvent }) => Promise<void>
+import type { BatchHandler, Handler } from './handle'
+import { Lane, NOTHING_DONE, type RoundCounts } from './lane'
+import { Leases } from './leases'
+import { Rates } from './rates'
+import type { Registration } from './round'
+import { Routine } from './routine'
+import type { Settled } from './settle'
+import { findDueTypes, findSuspectTypes, removeExpired } from './upkeep'
 
 export interface WorkerOptions {
   database: Database
   logger: Logger
-  /** Events taken at once by one lane; their handlers run side by side. */
+  /** Most events of one claim, unless the type says otherwise. */
   batchSize?: number
-  /** Loops that claim on their own: a slow handler holds up only its own lane. */
-  lanes?: number
   /** Milliseconds after which a dead worker's events are taken over; extended while it lives. */
   leaseMs?: number
   /** Longest wait between looks when no notification comes. */
@@ -25,68 +27,86 @@ export interface WorkerOptions {
   random?: () => number
 }
 
-interface Registration {
-  event: EventDefinition<unknown>
-  handle: Handler<unknown>
-  retry: RetryPolicy
+/** Limits of one type in one worker. */
+export interface HandlerOptions {
+  retry?: Partial<RetryPolicy>
+  /** Handlers at once in this worker, 10 unless stated; other types have their own. */
+  concurrency?: number
+  /** Milliseconds after which an attempt counts as failed; no limit unless stated. */
+  timeoutMs?: number
 }
 
-/** What one round did. `lost`: events that another worker had taken over before we were done. */
-export interface RoundCounts extends Settlement {
-  claimed: number
+export interface BatchHandlerOptions extends HandlerOptions {
+  /** Most events of a batch; 1,000 unless stated. */
+  batchSize?: number
+  /** Batches at once in this worker, 1 unless stated. */
+  concurrency?: number
 }
 
-const NOTHING: RoundCounts = { claimed: 0, done: 0, retried: 0, dead: 0, lost: 0 }
-/** Pause after a round that failed as a whole, which means that the database is away. */
-const PAUSE_AFTER_FAILURE_MS = 1_000
+const FLUSH_RATES_MS = 3_000
+const REMOVE_EXPIRED_MS = 60_000
 
 /** Takes events off the queue and runs their handlers. One per process. */
 export class Worker {
-  private readonly registrations = new Map<string, Registration>()
-  private readonly db: Db
+  private readonly id = randomUUID()
+  private readonly lanes = new Map<string, Lane>()
+  private readonly sql: Sql
   private readonly settings: Required<Omit<WorkerOptions, 'database' | 'logger'>>
-  private readonly wakeUp: WakeUp
-  private lanes: Promise<void>[] = []
-  private stopping = false
+  private readonly leases: Leases
+  private readonly rates: Rates
+  private readonly heartbeat: Routine
+  private readonly routines: Routine[]
+  private loops: Promise<void>[] = []
+  private stopListening: (() => Promise<void>) | null = null
 
   constructor(private readonly options: WorkerOptions) {
-    this.db = options.database.db
-    this.settings = {
-      batchSize: options.batchSize ?? 10,
-      lanes: options.lanes ?? 2,
-      leaseMs: options.leaseMs ?? 15_000,
-      pollMs: options.pollMs ?? 1_000,
-      random: options.random ?? Math.random,
-    }
-    this.wakeUp = new WakeUp(options.database.sql, options.logger)
+    this.sql = options.database.sql
+    const { batchSize = 1_000, leaseMs = 15_000, pollMs = 1_000, random = Math.random } = options
+    this.settings = { batchSize, leaseMs, pollMs, random }
+    this.leases = new Leases(this.sql, options.logger, leaseMs)
+    this.rates = new Rates(this.sql, this.id)
+    this.heartbeat = this.routine('heartbeat', leaseMs / 3, () => this.leases.extend())
+    this.routines = [
+      this.routine('poll', pollMs, () => this.poll()),
+      this.routine('suspects', pollMs, () => this.runSuspects()),
+      this.routine('rates', FLUSH_RATES_MS, () => this.rates.flush()),
+      this.routine('upkeep', REMOVE_EXPIRED_MS, () => removeExpired(this.sql)),
+    ]
   }
 
   /** Registers the one handler of an event. @throws Error when it has one already */
-  on<T>(event: EventDefinition<T>, handle: Handler<T>, retry: Partial<RetryPolicy> = {}): this {
-    if (this.registrations.has(event.name)) throw new Error(`${event.name} has a handler already`)
-    const registration = { event, handle, retry: { ...DEFAULT_RETRY, ...retry } }
-    this.registrations.set(event.name, registration as unknown as Registration)
-    return this
+  on<T>(event: EventDefinition<T>, handle: Handler<T>, options: HandlerOptions = {}): this {
+    const { concurrency = 10 } = options
+    return this.register(event, { one: handle as Handler<unknown> }, { ...options, concurrency })
   }
 
-  /** Claims one batch, runs it and settles each event on its own; returns what became of them. */
+  /** The same with a handler for many events at once. @throws Error when it has one already */
+  onBatch<T>(
+    event: EventDefinition<T>,
+    handle: BatchHandler<T>,
+    options: BatchHandlerOptions = {},
+  ): this {
+    const { concurrency = 1 } = options
+    const many = handle as BatchHandler<unknown>
+    return this.register(event, { many }, { ...options, concurrency })
+  }
+
+  /** Claims one batch of each type, runs it and settles each event on its own. */
   async runOnce(): Promise<RoundCounts> {
-    const token = randomUUID()
-    const types = [...this.registrations.keys()]
-    const { batchSize: limit, leaseMs } = this.settings
-    const claimed = await claimEvents(this.db, { token, types, limit, leaseMs })
-    if (claimed.length === 0) return NOTHING
-    const stopHeartbeat = this.startHeartbeat(token, claimed)
+    this.heartbeat.start()
     try {
-      return { ...(await this.runBatch(token, claimed)), claimed: claimed.length }
+      await reapClaims(this.sql)
+      const rounds = await Promise.all([...this.lanes.values()].map((lane) => lane.runOnce()))
+      const suspect = await this.runSuspects()
+      return [...rounds, suspect].reduce(addCounts)
     } finally {
-      stopHeartbeat()
+      await this.heartbeat.stop()
     }
   }
 
-  /** Runs until nothing is ready; for tests and for a last round. @returns the sums of the rounds */
+  /** Runs until nothing is due; for tests and for a last round. @returns the sums of the rounds */
   async drain(): Promise<RoundCounts> {
-    let sums = NOTHING
+    let sums = NOTHING_DONE
     for (;;) {
       const round = await this.runOnce()
       if (round.claimed === 0) return sums
@@ -95,119 +115,81 @@ export class Worker {
   }
 
   async start(): Promise<void> {
-    this.stopping = false
-    await this.wakeUp.start()
-    this.lanes = Array.from({ length: this.settings.lanes }, () => this.loop())
+    const ring = (types: readonly string[]) => {
+      for (const type of types) this.lanes.get(type)?.bell.ring()
+    }
+    const ringAll = () => ring([...this.lanes.keys()])
+    try {
+      this.stopListening = await bellOf(this.sql).listen(ring, ringAll)
+    } catch (error) {
+      // Polling goes on alone.
+      this.options.logger.warn({ err: error }, 'queue.listen-failed')
+    }
+    for (const routine of [this.heartbeat, ...this.routines]) routine.start()
+    this.loops = [...this.lanes.values()].map((lane) => lane.loop())
   }
 
-  /** Claims nothing more, waits for what runs and settles it. */
+  /** Claims nothing more, waits for what runs, settles it, and gives the rest back. */
   async stop(): Promise<void> {
-    this.stopping = true
-    this.wakeUp.wake()
-    await Promise.all(this.lanes)
-    this.lanes = []
-    await this.wakeUp.stop()
+    const lanes = [...this.lanes.values()]
+    await Promise.all([...lanes.map((lane) => lane.stop()), ...this.loops])
+    await Promise.all([this.heartbeat, ...this.routines].map((routine) => routine.stop()))
+    await this.rates.flush().catch(() => undefined)
+    await this.stopListening?.()
   }
 
-  private async loop(): Promise<void> {
-    while (!this.stopping) {
-      const seen = this.wakeUp.count
-      const more = await this.runOnce().then(
-        ({ claimed }) => claimed === this.settings.batchSize,
-        (error: unknown) => this.reportFailedRound(error),
-      )
-      if (more === null) await this.wakeUp.pause(PAUSE_AFTER_FAILURE_MS, () => this.stopping)
-      else if (!more && !this.stopping) await this.wakeUp.wait(seen, this.settings.pollMs)
+  private register<T>(
+    event: EventDefinition<T>,
+    handle: Registration['handle'],
+    options: HandlerOptions & { concurrency: number; batchSize?: number },
+  ): this {
+    if (this.lanes.has(event.name)) throw new Error(`${event.name} has a handler already`)
+    const retry = { ...DEFAULT_RETRY, ...options.retry }
+    const { maxAttempts } = retry
+    const { sql, settings, leases, id: worker } = this
+    const lane = new Lane({
+      ...{ ...settings, retry, sql, leases, worker, logger: this.options.logger },
+      registration: { event, maxAttempts, handle, timeoutMs: options.timeoutMs },
+      concurrency: options.concurrency,
+      batchSize: options.batchSize ?? settings.batchSize,
+      onSettled: (type, settled) => this.afterSettling(type, settled),
+    })
+    this.lanes.set(event.name, lane)
+    return this
+  }
+
+  private afterSettling(type: string, settled: Settled): void {
+    this.rates.add(type, settled)
+    for (const freed of settled.freed) bellOf(this.sql).ring(freed)
+  }
+
+  private routine(name: string, everyMs: number, run: () => Promise<unknown>): Routine {
+    return new Routine({ name, everyMs, run, logger: this.options.logger })
+  }
+
+  /** Finds what no notification told of: what was put off, given up or not told. */
+  private async poll(): Promise<void> {
+    const reaped = await reapClaims(this.sql)
+    const due = await findDueTypes(this.sql, [...this.lanes.keys()])
+    for (const type of [...reaped, ...due]) this.lanes.get(type)?.bell.ring()
+  }
+
+  /** One at a time: what kills this worker is then known. */
+  private async runSuspects(): Promise<RoundCounts> {
+    let sums = NOTHING_DONE
+    for (const type of await findSuspectTypes(this.sql, [...this.lanes.keys()])) {
+      for (;;) {
+        const round = await this.lanes.get(type)?.runSuspect()
+        if (!round || round.claimed === 0) break
+        sums = addCounts(sums, round)
+      }
     }
-  }
-
-  private reportFailedRound(error: unknown): null {
-    const cause = error instanceof Error ? (error.cause ?? error) : error
-    this.options.logger.error({ err: cause }, 'queue.round-failed')
-    return null
-  }
-
-  /**
-   * An event during whose last attempt the worker died may kill this one too. It runs when all
-   * others are settled, and alone, so that it takes no innocent neighbour's attempts along.
-   */
-  private async runBatch(token: string, claimed: ClaimedEvent[]): Promise<Settlement> {
-    const isSuspect = (event: ClaimedEvent) => event.attempts - 1 > event.failures
-    const [suspect, ...others] = claimed.filter(isSuspect)
-    await releaseEvents(
-      this.db,
-      token,
-      others.map((event) => event.id),
-    )
-    const settled = await this.runAll(
-      token,
-      claimed.filter((event) => !isSuspect(event)),
-    )
-    if (!suspect) return settled
-    return addCounts({ ...settled, claimed: 0 }, await this.runAll(token, [suspect]))
-  }
-
-  private async runAll(token: string, batch: ClaimedEvent[]): Promise<Settlement> {
-    const verdicts = await Promise.all(batch.map((event) => this.judge(event)))
-    const settled = await settle(this.db, token, verdicts)
-    for (const { event, decision } of verdicts) {
-      if (decision.kind === 'done') continue
-      const { id, type, attempts } = event
-      const level = decision.kind === 'dead' ? 'error' : 'warn'
-      const facts = { eventId: id, type, attempts, reason: decision.message }
-      this.options.logger[level](facts, `queue.event-${decision.kind}`)
-    }
-    return settled
-  }
-
-  private async judge(event: ClaimedEvent): Promise<Verdict> {
-    const registration = this.registrations.get(event.type)
-    const retry = registration?.retry ?? DEFAULT_RETRY
-    const outcome = await attempt(event, registration)
-    return { event, decision: decide(outcome, event.attempts, retry, this.settings.random()) }
-  }
-
-  private startHeartbeat(token: string, claimed: ClaimedEvent[]): () => void {
-    const { leaseMs } = this.settings
-    const ids = claimed.map((event) => event.id)
-    const beat = () => {
-      extendClaims(this.db, token, ids, leaseMs).catch((error: unknown) => {
-        this.options.logger.warn({ err: error }, 'queue.heartbeat-failed')
-      })
-    }
-    const timer = setInterval(beat, leaseMs / 3)
-    return () => clearInterval(timer)
+    return sums
   }
 }
 
-async function attempt(
-  event: ClaimedEvent,
-  registration: Registration | undefined,
-): Promise<Outcome> {
-  try {
-    if (!registration) throw new Discard(`nobody handles ${event.type}`)
-    if (event.attempts > registration.retry.maxAttempts) {
-      throw new Discard('the worker died during the last attempt')
-    }
-    const payload = registration.event.schema.safeParse(event.payload)
-    if (!payload.success) {
-      throw new Discard('the payload does not have the shape of its event', {
-        cause: payload.error,
-      })
-    }
-    await registration.handle(payload.data, { event })
-    return { ok: true }
-  } catch (error) {
-    return { ok: false, error }
-  }
-}
-
-function addCounts(a: RoundCounts, b: Settlement & { claimed?: number }): RoundCounts {
-  return {
-    claimed: a.claimed + (b.claimed ?? 0),
-    done: a.done + b.done,
-    retried: a.retried + b.retried,
-    dead: a.dead + b.dead,
-    lost: a.lost + b.lost,
-  }
+function addCounts(a: RoundCounts, b: RoundCounts): RoundCounts {
+  const sum = { ...a }
+  for (const key of Object.keys(NOTHING_DONE) as (keyof RoundCounts)[]) sum[key] += b[key]
+  return sum
 }

@@ -1,5 +1,5 @@
 import type { Db } from '#db/client'
-import { rawClient } from '#db/raw'
+import { rawClient } from '#db/client'
 import type { StatusRange } from '#db/schema/pricing'
 import type { SubscriptionStatus } from '#db/schema/subscriptions'
 import type { Id } from '#lib/id'
@@ -43,16 +43,15 @@ export async function loadKeys(
 }
 
 const toFacts = (row: Row): KeyFacts => ({
-  subscriptionId: `sub_${hex(row.subscription_id)}`,
-  apiId: `api_${hex(row.api_id)}`,
+  key: row.key_id,
+  subscription: row.subscription_id,
+  api: row.api_id,
   subscriptionStatus: row.status,
   periods: row.periods.map(({ id, s, e, b, q }) => ({
-    id: `per_${hex(id)}`,
+    id,
     startsAt: new Date(s).toISOString(),
     endsAt: new Date(e).toISOString(),
     billableStatuses: b,
     included: q,
   })),
 })
-
-const hex = (uuid: string): string => uuid.replaceAll('-', '')

@@ -53,19 +53,19 @@ export class LedgerMemory {
     })
     if (unknown.length > 0)
       for (const { api, hour, operation } of await selectOperations(tx, distinct(unknown)))
-        this.namesOf({ apiId: `api_${api}`, hour }).add(operation)
+        this.namesOf({ api, hour }).add(operation)
     return nameOperations(operations, (of) => this.namesOf(of), MOST_OPERATIONS)
   }
 
-  private namesOf(of: Pick<OperationSums, 'apiId' | 'hour'>): Set<string> {
-    const known = this.operations.get(of.apiId + of.hour)
+  private namesOf(of: Pick<OperationSums, 'api' | 'hour'>): Set<string> {
+    const known = this.operations.get(of.api + of.hour)
     if (known) return known
     const names = new Set<string>()
-    this.operations.set(of.apiId + of.hour, names)
+    this.operations.set(of.api + of.hour, names)
     return names
   }
 }
 
 function distinct(operations: readonly OperationSums[]): OperationSums[] {
-  return [...new Map(operations.map((of) => [of.apiId + of.hour, of])).values()]
+  return [...new Map(operations.map((of) => [of.api + of.hour, of])).values()]
 }

@@ -1,12 +1,14 @@
 import type { StatusRange } from '#db/schema/pricing'
 import type { SubscriptionStatus } from '#db/schema/subscriptions'
-import type { Id } from '#lib/id'
 import type { UsageEvent } from './events'
+import { idOf } from './ids'
 
-/** What the ledger must know of a key to book its calls. */
+/** What the ledger must know of a key to book its calls. Ids are as Postgres writes them, here and in all that is booked. */
 export interface KeyFacts {
-  subscriptionId: Id<'sub'>
-  apiId: Id<'api'>
+  /** Without `key_` in front. */
+  key: string
+  subscription: string
+  api: string
   subscriptionStatus: SubscriptionStatus
   /** Newest first. */
   periods: PeriodFacts[]
@@ -14,7 +16,7 @@ export interface KeyFacts {
 
 /** A billing period, half-open, with what its plan counts. Instants as text: it compares like time. */
 export interface PeriodFacts {
-  id: Id<'per'>
+  id: string
   startsAt: string
   endsAt: string
   billableStatuses: StatusRange[]
@@ -56,7 +58,7 @@ export function resolveEvents(
       resolution.bookings.push({ event, key, period, units: unitsOf(event.status, period) })
     else if (isRenewing(key, event.at)) resolution.early.push(event)
     else {
-      const reason = `no billing period of ${key.subscriptionId} contains ${event.at}`
+      const reason = `no billing period of ${idOf('sub', key.subscription)} contains ${event.at}`
       resolution.refused.push({ event, reason })
     }
   }
@@ -87,7 +89,7 @@ export function sortBookings(bookings: Booking[]): Booking[] {
 
 function byLedgerKey(a: Booking, b: Booking): number {
   return (
-    compare(a.key.subscriptionId, b.key.subscriptionId) ||
+    compare(a.key.subscription, b.key.subscription) ||
     compare(a.event.at, b.event.at) ||
     compare(a.event.id, b.event.id)
   )

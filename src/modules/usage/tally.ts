@@ -1,12 +1,11 @@
-import type { Id } from '#lib/id'
 import { countDuration, type Histogram, mergeHistograms } from './histogram'
 import { operationOf } from './operation'
 import type { Booking } from './resolve-events'
 
 /** What is added to one subscription's counter of one period. */
 export interface CounterSums {
-  subscriptionId: Id<'sub'>
-  billingPeriodId: Id<'per'>
+  subscription: string
+  billingPeriod: string
   /** Units of the period's quota; null without one. */
   included: number | null
   calls: number
@@ -16,11 +15,11 @@ export interface CounterSums {
 
 /** What is added to one key's hour. */
 export interface KeySums {
-  subscriptionId: Id<'sub'>
+  subscription: string
   /** The first instant, as text. */
   hour: string
-  keyId: Id<'key'>
-  apiId: Id<'api'>
+  key: string
+  api: string
   calls: number
   errors: number
   units: number
@@ -31,7 +30,7 @@ export interface KeySums {
 
 /** What is added to one operation's hour. */
 export interface OperationSums {
-  apiId: Id<'api'>
+  api: string
   hour: string
   operation: string
   calls: number
@@ -58,15 +57,15 @@ export function tallyOf(bookings: readonly Booking[]): Tally {
   for (const booking of bookings) {
     addToCounter(entry(counters, booking.period.id, booking, newCounter), booking)
     const hour = booking.event.at.slice(0, 13)
-    addToKey(entry(keys, booking.event.keyId + hour, booking, newKey), booking)
+    addToKey(entry(keys, booking.key.key + hour, booking, newKey), booking)
     const operation = operationOf(booking.event.method, booking.event.path)
-    const name = booking.key.apiId + hour + operation
+    const name = booking.key.api + hour + operation
     addToOperation(entry(operations, name, booking, newOperation), booking)
   }
   return {
-    counters: inOrder(counters, (sums) => sums.subscriptionId + sums.billingPeriodId),
-    keys: inOrder(keys, (sums) => sums.subscriptionId + sums.hour + sums.keyId),
-    operations: inOrder(operations, (sums) => sums.apiId + sums.hour + sums.operation),
+    counters: inOrder(counters, (sums) => sums.subscription + sums.billingPeriod),
+    keys: inOrder(keys, (sums) => sums.subscription + sums.hour + sums.key),
+    operations: inOrder(operations, (sums) => sums.api + sums.hour + sums.operation),
   }
 }
 
@@ -88,11 +87,11 @@ export function nameOperations(
     const names = known(sums)
     if (names.size < most) names.add(sums.operation)
     const operation = names.has(sums.operation) ? sums.operation : OTHER_OPERATIONS
-    const key = sums.apiId + sums.hour + operation
+    const key = sums.api + sums.hour + operation
     const before = named.get(key)
     named.set(key, before ? merge(before, sums) : { ...sums, operation })
   }
-  return inOrder(named, (sums) => sums.apiId + sums.hour + sums.operation)
+  return inOrder(named, (sums) => sums.api + sums.hour + sums.operation)
 }
 
 function merge(a: OperationSums, b: OperationSums): OperationSums {
@@ -119,18 +118,18 @@ function entry<T>(map: Map<string, T>, name: string, of: Booking, make: (of: Boo
 const hourOf = ({ event }: Booking): string => `${event.at.slice(0, 13)}:00:00.000Z`
 
 const newCounter = ({ key, period }: Booking): CounterSums => ({
-  ...{ subscriptionId: key.subscriptionId, billingPeriodId: period.id, included: period.included },
+  ...{ subscription: key.subscription, billingPeriod: period.id, included: period.included },
   ...{ calls: 0, errors: 0, units: 0 },
 })
 
 const newKey = (booking: Booking): KeySums => ({
-  ...{ subscriptionId: booking.key.subscriptionId, hour: hourOf(booking) },
-  ...{ keyId: booking.event.keyId, apiId: booking.key.apiId },
+  ...{ subscription: booking.key.subscription, hour: hourOf(booking) },
+  ...{ key: booking.key.key, api: booking.key.api },
   ...{ calls: 0, errors: 0, units: 0, durationMs: 0, requestBytes: 0, responseBytes: 0 },
 })
 
 const newOperation = (booking: Booking): OperationSums => ({
-  ...{ apiId: booking.key.apiId, hour: hourOf(booking) },
+  ...{ api: booking.key.api, hour: hourOf(booking) },
   operation: operationOf(booking.event.method, booking.event.path),
   ...{ calls: 0, clientErrors: 0, serverErrors: 0 },
   ...{ durationMs: 0, requestBytes: 0, responseBytes: 0, latency: [] },

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { sql } from 'drizzle-orm'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { deadLetters, events } from '#db/schema/infra'
+import { deadLetters, eventClaims, events } from '#db/schema/queue'
 import { createLogger } from '#infra/logger'
 import {
   Discard,
@@ -17,7 +17,7 @@ import { eventually } from '#test/poll'
 
 const thingHappened = defineEvent('thing.happened', z.object({ n: z.int() }))
 const logger = createLogger('silent')
-const AT_ONCE = { baseMs: 0, capMs: 0 }
+const AT_ONCE = { retry: { baseMs: 0, capMs: 0 } }
 
 let database: TestDatabase
 beforeAll(async () => {
@@ -26,6 +26,7 @@ beforeAll(async () => {
 afterAll(() => database.drop())
 beforeEach(async () => {
   await database.db.delete(events)
+  await database.db.delete(eventClaims)
   await database.db.delete(deadLetters)
 })
 
@@ -40,7 +41,7 @@ const publishNumbers = (count: number) =>
   )
 
 const expireLeases = () =>
-  database.db.execute(sql`update events set claimed_until = now() - interval '1 second'`)
+  database.db.execute(sql`update event_claims set leased_until = now() - interval '1 second'`)
 
 describe('publishing', () => {
   test('an event exists only when its transaction commits', async () => {
@@ -132,7 +133,7 @@ describe('claiming', () => {
       () => new Promise<void>((resolve) => (finish = resolve)),
     )
     const round = slow.runOnce()
-    const leaseEnd = async () => (await database.db.select().from(events))[0]?.claimedUntil
+    const leaseEnd = async () => (await database.db.select().from(eventClaims))[0]?.leasedUntil
     await eventually(async () => (await leaseEnd()) != null, 'claim')
     const first = (await leaseEnd())?.getTime() ?? 0
     await eventually(async () => ((await leaseEnd())?.getTime() ?? 0) > first + 600, 'heartbeat')
@@ -170,7 +171,7 @@ describe('failing', () => {
         if (n === 13) throw new Error('poison')
         done.push(n)
       },
-      { ...AT_ONCE, maxAttempts: 3 },
+      { retry: { ...AT_ONCE.retry, maxAttempts: 3 } },
     )
     expect(await worker.drain()).toMatchObject({ done: 19, retried: 2, dead: 1 })
     expect(done.length).toBe(19)
@@ -200,7 +201,7 @@ describe('failing', () => {
 
   test('an event that kills its worker dies in the end, and takes no neighbour along', async () => {
     await publishNumbers(5)
-    const retry = { ...AT_ONCE, maxAttempts: 2 }
+    const retry = { retry: { ...AT_ONCE.retry, maxAttempts: 2 } }
     let crash = () => {}
     // A worker that never comes back is a killed one: its claims just stay until the lease ends.
     const dieOnce = async (kill: number) => {

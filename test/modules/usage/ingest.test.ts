@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { eq } from 'drizzle-orm'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { deadLetters, events as queueEvents } from '#db/schema/infra'
+import { deadLetters, events as queueEvents } from '#db/schema/queue'
 import { apiUsageAnalytics, usageCounters, usageRecords } from '#db/schema/usage'
 import { createLogger } from '#infra/logger'
 import { publish, Worker } from '#infra/queue'
