@@ -20,6 +20,8 @@ export interface LaneOptions {
   concurrency: number
   /** Events of one claim. */
   batchSize: number
+  /** How long to let events come together where there is no queue of them. */
+  gatherMs: number
   worker: string
   leaseMs: number
   random: () => number
@@ -104,7 +106,9 @@ export class Lane {
     try {
       const found = await this.claim(limit)
       // A claim that comes back short has seen all there is, at least behind the mark.
-      if (found < limit && !this.isStopping) await this.bell.wait(LONGEST_REST_MS)
+      if (found === limit || this.isStopping) return
+      await this.bell.wait(LONGEST_REST_MS)
+      await sleep(this.options.gatherMs)
     } catch (error) {
       this.options.logger.error({ err: error }, 'queue.claim-failed')
       await sleep(PAUSE_AFTER_FAILURE_MS)

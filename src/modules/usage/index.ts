@@ -10,9 +10,9 @@ export { usageRoutes } from './routes'
 export { UsageService } from './service'
 
 /** Batches of a transaction, 1,000 calls each at most: more would gain little and hold much memory. */
-const BATCHES = 25
-/** While one transaction waits for Postgres, the next one is prepared. */
-const TRANSACTIONS = 2
+const BATCHES = 16
+/** How long batches come together: a counter that is moved once for many calls costs less than for each. */
+const GATHER_MS = 200
 
 /** Lets the worker book what the gateways report. */
 export function registerUsage(worker: Worker, database: Database, clock: Clock): void {
@@ -20,6 +20,6 @@ export function registerUsage(worker: Worker, database: Database, clock: Clock):
   worker.onBatch(
     usageBatchReceived,
     (batches) => recorder.record(batches.map(({ payload }) => payload)),
-    { batchSize: BATCHES, concurrency: TRANSACTIONS },
+    { batchSize: BATCHES, gatherMs: GATHER_MS },
   )
 }
