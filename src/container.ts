@@ -99,8 +99,8 @@ export function buildContainer(options: ContainerOptions) {
   )
   const keys = new KeyService(db, clock, coordinator, subscriptions)
   const quota = new QuotaService(db, subscriptions, keys, pricing)
-  const usage = new UsageService(database, clock)
-  const runningCost = new RunningCostService(quota)
+  const usage = new UsageService(database, clock, config.usage.backlogLimit)
+  const runningCost = new RunningCostService(db, quota)
   return {
     ...{ config, database, logger, clock, sql, secrets },
     ...{ identity, catalog, categories, plans, marketplace, pricing, subscriptions, keys, quota },

@@ -5,7 +5,8 @@ import { usageBatchReceived } from './events'
 import { UsageRecorder } from './recorder'
 
 export { type UsageEvent, usageBatchReceived } from './events'
-export { usagePartitionsJob } from './jobs'
+export { usagePartitionsJob, usageRetentionJob, usageRollupJob } from './jobs'
+export { projectionOf } from './read-repository'
 export { usageRoutes } from './routes'
 export { UsageService } from './service'
 
@@ -19,7 +20,7 @@ export function registerUsage(worker: Worker, database: Database, clock: Clock):
   const recorder = new UsageRecorder(database.db, clock)
   worker.onBatch(
     usageBatchReceived,
-    (batches) => recorder.record(batches.map(({ payload }) => payload)),
+    (batches) => recorder.record(batches.map(({ id, payload }) => ({ id, ...payload }))),
     { batchSize: BATCHES, gatherMs: GATHER_MS },
   )
 }

@@ -1,15 +1,20 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Db } from '#db/client'
 import { postgresCodeOf } from '#db/errors'
-import { addDeadLetters, describeError, publish } from '#infra/queue'
+import { addDeadLetters, describeError, publish, publishMany } from '#infra/queue'
 import { backoffMs } from '#lib/backoff'
 import type { Clock } from '#lib/clock'
+import type { Id } from '#lib/id'
+import { crossedThresholds, quotaThresholdReached } from '#modules/quota'
+import { removeFromBacklog } from './backlog-repository'
 import { type UsageEvent, usageBatchReceived } from './events'
+import { idOf } from './ids'
 import { LedgerMemory } from './ledger-memory'
 import {
   addToCounters,
   addToKeyHours,
   addToOperationHours,
+  type CounterMove,
   copyRecords,
   insertNewRecords,
   mayBeDuplicate,
@@ -31,6 +36,8 @@ const MOST_DEFERRALS = 12
 
 /** Calls that came together, and how often they were put off. */
 export interface UsageBatch {
+  /** The queue's event. */
+  id: Id<'evt'>
   events: readonly UsageEvent[]
   deferrals: number
 }
@@ -80,12 +87,29 @@ export class UsageRecorder {
       for (const booking of resolution.bookings) bookings.push(booking)
       await this.putAside(tx, resolution, batch.deferrals)
     }
+    await removeFromBacklog(
+      tx,
+      batches.map(({ id }) => id),
+    )
     const added = await insert(tx, sortBookings(bookings))
     if (added.length === 0) return
     const { counters, keys, operations } = tallyOf(added)
-    await addToCounters(tx, counters)
+    await this.tellOfQuotas(tx, await addToCounters(tx, counters))
     await addToKeyHours(tx, keys)
     await addToOperationHours(tx, await this.memory.name(tx, operations))
+  }
+
+  /** The counter's own row says what it was and is, so that of all workers just one sees it cross. */
+  private async tellOfQuotas(tx: Db, moves: readonly CounterMove[]): Promise<void> {
+    const reached = moves.flatMap(({ subscription, billingPeriod, before, after, included }) =>
+      crossedThresholds(before, after, included).map((threshold) => ({
+        payload: {
+          ...{ subscriptionId: idOf('sub', subscription), units: after, included, threshold },
+          billingPeriodId: idOf('per', billingPeriod),
+        },
+      })),
+    )
+    await publishMany(tx, quotaThresholdReached, reached)
   }
 
   private async putAside(tx: Db, { refused, early }: Resolution, deferrals: number): Promise<void> {
@@ -127,11 +151,11 @@ async function copyAll(tx: Db, bookings: Booking[]): Promise<Booking[]> {
 /** Smaller ones to try on their own: the batches, then the halves of one; none of a single event. */
 function partsOf(batches: readonly UsageBatch[]): UsageBatch[][] {
   if (batches.length > 1) return batches.map((batch) => [batch])
-  return batches.flatMap(({ events, deferrals }) => {
+  return batches.flatMap(({ id, events, deferrals }) => {
     if (events.length < 2) return []
     const middle = Math.ceil(events.length / 2)
     return [events.slice(0, middle), events.slice(middle)].map((half) => [
-      { events: half, deferrals },
+      { id, events: half, deferrals },
     ])
   })
 }

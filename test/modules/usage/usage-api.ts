@@ -12,8 +12,8 @@ export const TOKEN = 'a-machine-token-of-at-least-32-characters'
 export type UsageApi = ReturnType<typeof startUsageApi>
 
 /** The usage routes behind the real HTTP app; `Bearer usr_…` is the sign-in of these tests. */
-export function startUsageApi(database: TestDatabase, clock: Clock) {
-  const service = new UsageService(database, clock)
+export function startUsageApi(database: TestDatabase, clock: Clock, backlogLimit = 1_000_000) {
+  const service = new UsageService(database, clock, backlogLimit)
   const authorize = async (request: Request, access: Access): Promise<Actor | null> => {
     const token = request.headers.get('authorization')?.replace(/^Bearer /, '')
     if (access === 'public') return null
