@@ -2,7 +2,12 @@ import type { Container } from '#app/container'
 import { CronRunner, defineJob } from '#infra/cron'
 import { Leases } from '#infra/lock'
 import { Worker } from '#infra/queue'
-import { registerUsage, usagePartitionsJob } from '#modules/usage'
+import {
+  registerUsage,
+  usagePartitionsJob,
+  usageRetentionJob,
+  usageRollupJob,
+} from '#modules/usage'
 
 /** Which handler serves which event. */
 export function buildWorker({ database, clock, logger }: Container): Worker {
@@ -13,7 +18,7 @@ export function buildWorker({ database, clock, logger }: Container): Worker {
 
 /** Which job runs when. */
 export function buildCron(container: Container): CronRunner {
-  const { database, clock, logger, subscriptions, sql, idempotency } = container
+  const { config, database, clock, logger, subscriptions, sql, idempotency } = container
   return new CronRunner({
     leases: new Leases(database.db),
     clock,
@@ -30,6 +35,8 @@ export function buildCron(container: Container): CronRunner {
         run: (now) => subscriptions.renewDue(now),
       }),
       usagePartitionsJob(sql, clock),
+      usageRetentionJob(sql, config.usage.retentionDays),
+      usageRollupJob(database),
       defineJob({
         name: 'idempotency-keys-cleanup',
         schedule: '0 41 * * * *',

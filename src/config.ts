@@ -25,6 +25,10 @@ const oneOf = <const T extends readonly [string, ...string[]]>(values: T) =>
 const isPostgresUrl = (text: string) => /^postgres(ql)?:\/\//.test(text) && URL.canParse(text)
 
 const port = z.coerce.number(PORT_RULE).int(PORT_RULE).min(1, PORT_RULE).max(65_535, PORT_RULE)
+const wholeNumber = (least: number) => {
+  const rule = `must be a whole number, ${least} or more`
+  return z.coerce.number(rule).int(rule).min(least, rule)
+}
 const flag = oneOf(['true', 'false']).transform((text) => text === 'true')
 const http = z.url({ protocol: /^https?$/, error: URL_RULE })
 const dial = z.string().regex(/^(unix\/.+|\S*:\d{1,5})$/, DIAL_RULE)
@@ -59,6 +63,9 @@ export const ENVIRONMENT = z.object({
   USAGE_LOG: z.string().optional(),
   USAGE_URL: http.optional(),
   USAGE_TOKENS: list(z.string().min(32, TOKEN_RULE), TOKEN_RULE).optional(),
+  USAGE_BACKLOG_LIMIT: wholeNumber(1_000).default(10_000_000),
+  /** A month's invoice can be checked against its calls a month later. */
+  USAGE_RETENTION_DAYS: wholeNumber(62).default(400),
   CADDY_BIN: z.string().optional(),
   PERMIT_PACKAGE_MANAGER: flag.default(true),
   VEIL_DATA_DIR: z.string().min(1).default('.veil'),
@@ -109,7 +116,15 @@ export interface Config {
     /** Where gateways find the edges. */
     dials: string[]
   }
-  usage: { log: string | null; url: string; tokens: string[] | null }
+  usage: {
+    log: string | null
+    url: string
+    tokens: string[] | null
+    /** Calls that may wait to be booked before no more are taken. */
+    backlogLimit: number
+    /** How long single calls are kept; what was counted is kept for good. */
+    retentionDays: number
+  }
 }
 
 /** All that is wrong with the environment, at once. */
@@ -198,6 +213,8 @@ function toConfig(env: Environment): Config {
       log: env.USAGE_LOG ?? null,
       url: env.USAGE_URL ?? `http://${host}:${env.PORT}`,
       tokens: env.USAGE_TOKENS ?? null,
+      backlogLimit: env.USAGE_BACKLOG_LIMIT,
+      retentionDays: env.USAGE_RETENTION_DAYS,
     },
   }
 }

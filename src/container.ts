@@ -103,9 +103,9 @@ export function buildContainer(options: ContainerOptions) {
   )
   const keys = new KeyService(db, clock, coordinator, subscriptions)
   const quota = new QuotaService(db, subscriptions, keys, pricing)
-  const usage = new UsageService(database, clock)
+  const usage = new UsageService(database, clock, config.usage.backlogLimit)
   const queue = new QueueService(database, clock)
-  const runningCost = new RunningCostService(quota)
+  const runningCost = new RunningCostService(db, quota)
   return {
     ...{ config, database, logger, clock, sql, secrets, edgeCertificate },
     ...{ identity, catalog, categories, plans, marketplace, pricing, subscriptions, keys, quota },

@@ -1,5 +1,6 @@
 import { type Config, ConfigError, readConfig } from '#app/config'
 import { Veil } from '#app/veil'
+import { isWriteToLostConnection } from '#db/errors'
 import { SetupError } from '#infra/embedded'
 import { createLogger, type Logger } from '#infra/logger'
 import { AppError } from '#lib/errors'
@@ -32,7 +33,10 @@ function askedToEnd(): Promise<null> {
  */
 function defects(logger: Logger): Promise<never> {
   const uncaught = new Promise<never>((_, reject) => {
-    process.on('uncaughtException', reject)
+    process.on('uncaughtException', (error) => {
+      if (isWriteToLostConnection(error)) logger.warn({ err: error }, 'database.connection-lost')
+      else reject(error)
+    })
   })
   process.on('unhandledRejection', (error) =>
     logger.error({ err: error }, 'process.unhandled-rejection'),

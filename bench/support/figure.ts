@@ -41,10 +41,17 @@ export interface Machine {
   bun: string
 }
 
+/** To try a bench in less time; those that do not know an option pass it over. */
+export interface BenchOptions {
+  seconds?: number
+  backlog?: number
+  stored?: number
+}
+
 export interface Bench {
   name: string
   title: string
-  run(log: (line: string) => void): Promise<Figure[]>
+  run(log: (line: string) => void, options: BenchOptions): Promise<Figure[]>
 }
 
 export function machine(): Machine {

@@ -10,6 +10,7 @@ export type ErrorKind =
   | 'precondition_failed'
   | 'precondition_required'
   | 'too_large'
+  | 'unsupported'
   | 'unprocessable'
   | 'too_many_requests'
   | 'bad_gateway'

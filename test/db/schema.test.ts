@@ -16,7 +16,8 @@ const TABLES = [
   ...['apis', 'api_categories', 'api_allowed_methods', 'api_required_headers', 'api_ratings'],
   ...['pricing_models', 'pricing_tiers', 'promotions'],
   ...['api_subscriptions', 'billing_periods', 'subscription_pricing_history', 'api_keys'],
-  ...['usage_records', 'usage_counters', 'api_usage_analytics'],
+  ...['usage_records', 'usage_counters', 'usage_backlog', 'usage_projections'],
+  ...['api_usage_analytics', 'api_operation_analytics', 'billing_periods_version'],
   ...['invoices', 'payment_records', 'approvals', 'approval_comments', 'approval_history'],
   ...['gateway_commits', 'leases', 'events', 'dead_letters', 'idempotency_keys', 'audit_log'],
 ]

@@ -1,6 +1,8 @@
+import { sql } from 'drizzle-orm'
 import {
   bigint,
   boolean,
+  check,
   index,
   integer,
   pgTable,
@@ -9,11 +11,12 @@ import {
   text,
   uuid,
 } from 'drizzle-orm/pg-core'
-import { idColumn, instant, keyIdColumn, updatedAt } from '../columns'
+import { createdAt, idColumn, instant, keyIdColumn, updatedAt } from '../columns'
 import { apiSubscriptions, billingPeriods } from './subscriptions'
 
 /**
- * The ledger: one immutable row per call, partitioned by week of `at`. No foreign keys: the row
+ * The ledger: one immutable row per call, partitioned by week of `at`; a trigger refuses UPDATE and
+ * DELETE, old partitions are dropped whole. No foreign keys: the row
  * outlives what it names, and a check per inserted row would cost more than the insert.
  */
 export const usageRecords = pgTable(
@@ -79,4 +82,53 @@ export const apiUsageAnalytics = pgTable(
     primaryKey({ columns: [table.subscriptionId, table.hour, table.keyId] }),
     index('api_usage_analytics_api').on(table.apiId, table.hour),
   ],
+)
+
+/** Hourly rollup per API and operation, partitioned by month of `hour`. */
+export const apiOperationAnalytics = pgTable(
+  'api_operation_analytics',
+  {
+    apiId: idColumn('api', 'api_id').notNull(),
+    hour: instant('hour').notNull(),
+    /** Method and path with ids replaced, `GET /weather/{id}`; `(other)` for those beyond the limit. */
+    operation: text('operation').notNull(),
+    calls: bigint('calls', { mode: 'number' }).notNull(),
+    clientErrors: bigint('client_errors', { mode: 'number' }).notNull(),
+    serverErrors: bigint('server_errors', { mode: 'number' }).notNull(),
+    durationMs: bigint('duration_ms', { mode: 'number' }).notNull(),
+    requestBytes: bigint('request_bytes', { mode: 'number' }).notNull(),
+    responseBytes: bigint('response_bytes', { mode: 'number' }).notNull(),
+    /** Calls by bucket of duration, the buckets of modules/usage/histogram.ts; added by add_counts. */
+    latency: integer('latency').array().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.apiId, table.hour, table.operation] })],
+)
+
+/** What a running period will have used at its end if it goes on as so far; written by a job. */
+export const usageProjections = pgTable('usage_projections', {
+  billingPeriodId: idColumn('per', 'billing_period_id')
+    .primaryKey()
+    .references(() => billingPeriods.id, { onDelete: 'cascade' }),
+  units: bigint('units', { mode: 'number' }).notNull(),
+  asOf: instant('as_of').notNull(),
+})
+
+/** One row for each batch that was accepted and is not booked yet, so that the backlog is a short sum. */
+export const usageBacklog = pgTable('usage_backlog', {
+  eventId: idColumn('evt', 'event_id').primaryKey(),
+  calls: integer('calls').notNull(),
+  createdAt: createdAt(),
+})
+
+/**
+ * One row whose version grows, by a trigger, when a billing period is cut, moved or deleted: what the
+ * recorder remembers of periods is good as long as the version is the one that it saw.
+ */
+export const billingPeriodsVersion = pgTable(
+  'billing_periods_version',
+  {
+    only: boolean('only').primaryKey().default(true),
+    version: bigint('version', { mode: 'number' }).notNull(),
+  },
+  (table) => [check('billing_periods_version_single', sql`${table.only}`)],
 )

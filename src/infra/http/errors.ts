@@ -26,6 +26,14 @@ export class BodyTooLarge extends AppError {
   }
 }
 
+export class EncodingUnknown extends AppError {
+  readonly kind = 'unsupported'
+  readonly code = 'encoding_unknown'
+  constructor() {
+    super('Send the body plain or with Content-Encoding: gzip.')
+  }
+}
+
 export class NotAuthenticated extends AppError {
   readonly kind = 'unauthenticated'
   readonly code: string

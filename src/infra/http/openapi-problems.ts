@@ -51,6 +51,11 @@ const PROBLEM_OF_STATUS: Record<number, ProblemOfStatus> = {
     code: 'body_too_large',
     detail: 'The body may have at most 4194304 bytes.',
   },
+  415: {
+    description: 'The body is packed in a way that we cannot unpack.',
+    code: 'encoding_unknown',
+    detail: 'Send the body plain or with Content-Encoding: gzip.',
+  },
   422: {
     description: 'The input has the wrong shape; `errors` says where.',
     code: 'invalid_input',
@@ -89,7 +94,7 @@ export function problemStatuses({ spec }: Route): number[] {
   if (authenticated) found.add(401)
   if (authenticated && spec.permission !== 'gateway') found.add(403)
   if (takesInput) found.add(422)
-  if (spec.body) found.add(400).add(413)
+  if (spec.body) found.add(400).add(413).add(415)
   if (spec.params) found.add(404)
   if (spec.idempotent) found.add(409).add(422)
   if (spec.ifMatch) found.add(412).add(428)

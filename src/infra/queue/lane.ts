@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Sql } from '#db/client'
 import type { Logger } from '#infra/logger'
 import { Alarm } from './alarm'
@@ -19,6 +20,8 @@ export interface LaneOptions {
   concurrency: number
   /** Events of one claim. */
   batchSize: number
+  /** How long to let events come together where there is no queue of them. */
+  gatherMs: number
   worker: string
   leaseMs: number
   random: () => number
@@ -109,7 +112,9 @@ export class Lane {
   private async look(limit: number): Promise<void> {
     try {
       const rest = await this.claimNext(limit)
-      if (rest > 0 && !this.isStopping) await this.bell.wait(rest)
+      if (rest === 0 || this.isStopping) return
+      await this.bell.wait(rest)
+      if (this.options.gatherMs > 0) await sleep(this.options.gatherMs)
     } catch (error) {
       this.options.logger.error({ err: error }, 'queue.claim-failed')
       await this.bell.wait(PAUSE_AFTER_FAILURE_MS)

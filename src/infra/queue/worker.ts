@@ -39,6 +39,11 @@ export interface HandlerOptions {
 export interface BatchHandlerOptions extends HandlerOptions {
   /** Most events of a batch; 1,000 unless stated. */
   batchSize?: number
+  /**
+   * Milliseconds to let events come together where there is no queue of them, so that a few large
+   * batches do the work of many small ones; 0 unless stated.
+   */
+  gatherMs?: number
   /** Batches at once in this worker, 1 unless stated. */
   concurrency?: number
 }
@@ -139,7 +144,7 @@ export class Worker {
   private register<T>(
     event: EventDefinition<T>,
     handle: Registration['handle'],
-    options: HandlerOptions & { concurrency: number; batchSize?: number },
+    options: BatchHandlerOptions & { concurrency: number },
   ): this {
     if (this.lanes.has(event.name)) throw new Error(`${event.name} has a handler already`)
     const retry = { ...DEFAULT_RETRY, ...options.retry }
@@ -150,6 +155,7 @@ export class Worker {
       registration: { event, maxAttempts, handle, timeoutMs: options.timeoutMs },
       concurrency: options.concurrency,
       batchSize: options.batchSize ?? settings.batchSize,
+      gatherMs: options.gatherMs ?? 0,
       onSettled: (type, settled) => this.afterSettling(type, settled),
     })
     this.lanes.set(event.name, lane)

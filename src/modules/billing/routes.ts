@@ -12,6 +12,17 @@ const RunningCostView = t.Object(
     units: t.Integer({ description: 'Billable units.' }),
     quota: QuotaView,
     cost: CostView,
+    projection: t.Union(
+      [
+        t.Object({
+          asOf: t.String({ format: 'date-time' }),
+          units: t.Integer({ description: 'Billable units at the end of the period.' }),
+          cost: CostView,
+        }),
+        t.Null(),
+      ],
+      { description: 'If usage goes on as since the period began; made hourly, null before that.' },
+    ),
   },
   { $id: 'SubscriptionUsage' },
 )

@@ -1,19 +1,30 @@
+import type { Db } from '#db/client'
 import type { Actor } from '#lib/access'
 import { costView } from '#modules/pricing'
 import { type QuotaService, quotaView } from '#modules/quota'
+import { projectionOf } from '#modules/usage'
 
 /** What a subscription costs so far in its running period. */
 export class RunningCostService {
-  constructor(private readonly quota: QuotaService) {}
+  constructor(
+    private readonly db: Db,
+    private readonly quota: QuotaService,
+  ) {}
 
   async ofSubscription(actor: Actor, subscriptionId: string) {
     const standing = await this.quota.standing(actor, subscriptionId)
     const { subscription, plan, counted } = standing
+    const projection = await projectionOf(this.db, subscription.period.id)
     return {
       subscriptionId: subscription.id,
       ...counted,
       quota: quotaView(standing),
       cost: costView(plan, counted.units),
+      projection: projection && {
+        asOf: projection.asOf.toISOString(),
+        units: projection.units,
+        cost: costView(plan, projection.units),
+      },
     }
   }
 }

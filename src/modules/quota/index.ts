@@ -1,3 +1,5 @@
+export { quotaThresholdReached } from './events'
 export { quotaRoutes } from './routes'
 export { QuotaView } from './schemas'
 export { QuotaService, quotaView } from './service'
+export { crossedThresholds } from './thresholds'

@@ -1,4 +1,5 @@
 import { storable } from '#infra/queue'
+import { isCanonicalEvent } from './event-check'
 import { type UsageEvent, UsageEventSchema } from './events'
 
 const MINUTE_MS = 60_000
@@ -23,24 +24,42 @@ export interface Admission {
 /** Looks at each event by itself: one bad event never keeps its neighbours out. */
 export function admit(events: readonly unknown[], now: Date): Admission {
   const admission: Admission = { accepted: [], rejected: [] }
+  const bounds = {
+    oldest: new Date(now.getTime() - OLDEST_MS).toISOString(),
+    latest: new Date(now.getTime() + AHEAD_MS).toISOString(),
+  }
   for (const [index, raw] of events.entries()) {
-    const parsed = UsageEventSchema.safeParse(raw)
-    const refusal = parsed.success ? untimely(parsed.data, now) : invalid(parsed.error.issues)
-    if (parsed.success && refusal === null) admission.accepted.push(parsed.data)
-    else if (refusal) admission.rejected.push({ id: idOf(raw), index, ...refusal })
+    const { event, refusal } = look(raw, bounds)
+    if (event) admission.accepted.push(event)
+    else admission.rejected.push({ id: idOf(raw), index, ...refusal })
   }
   return admission
 }
 
 type Refusal = Pick<Rejection, 'reason' | 'detail'>
+type Look = { event: UsageEvent; refusal?: never } | { event?: never; refusal: Refusal }
 
-function untimely({ at }: UsageEvent, now: Date): Refusal | null {
-  const ageMs = now.getTime() - Date.parse(at)
-  if (ageMs > OLDEST_MS) return { reason: 'too_old', detail: `${at} is more than 35 days ago` }
-  if (-ageMs > AHEAD_MS) {
-    return { reason: 'in_future', detail: `${at} is more than 5 minutes ahead of our clock` }
+/** As text: instants in canonical form are in the order of their text. */
+interface Bounds {
+  oldest: string
+  latest: string
+}
+
+function look(raw: unknown, bounds: Bounds): Look {
+  if (isCanonicalEvent(raw)) return timely(raw, bounds)
+  const parsed = UsageEventSchema.safeParse(raw)
+  return parsed.success ? timely(parsed.data, bounds) : { refusal: invalid(parsed.error.issues) }
+}
+
+function timely(event: UsageEvent, { oldest, latest }: Bounds): Look {
+  const { at } = event
+  if (at < oldest)
+    return { refusal: { reason: 'too_old', detail: `${at} is more than 35 days ago` } }
+  if (at > latest) {
+    const detail = `${at} is more than 5 minutes ahead of our clock`
+    return { refusal: { reason: 'in_future', detail } }
   }
-  return null
+  return { event }
 }
 
 function invalid(issues: readonly { path: PropertyKey[]; message: string }[]): Refusal {

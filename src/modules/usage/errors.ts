@@ -8,6 +8,19 @@ export class UsageSubscriptionUnknown extends AppError {
   }
 }
 
+/** Long enough for a worker to book a million calls. */
+const RETRY_AFTER_SECONDS = 30
+
+export class UsageBacklogFull extends AppError {
+  readonly kind = 'too_many_requests'
+  readonly code = 'usage_backlog_full'
+  constructor(limit: number) {
+    super(`More than ${limit} calls wait to be counted: send this batch again later.`, {
+      retryAfter: RETRY_AFTER_SECONDS,
+    })
+  }
+}
+
 export class UsageRangeInvalid extends AppError {
   readonly kind = 'invalid'
   readonly code = 'usage_range_invalid'

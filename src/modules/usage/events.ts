@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { defineEvent } from '#infra/queue'
 import type { Id } from '#lib/id'
+import { isCanonicalEvent } from './event-check'
 
 const LARGEST_INTEGER = 2_147_483_647
 
@@ -37,12 +38,21 @@ export const UsageEventSchema = z.object({
 })
 export type UsageEvent = z.infer<typeof UsageEventSchema>
 
-/** Calls on their way to the ledger. */
+/**
+ * Calls on their way to the ledger. What is here was admitted, so that only the canonical form is
+ * looked at again: the schema of each would cost more than booking it.
+ */
 export const usageBatchReceived = defineEvent(
   'usage.batch-received',
   z.object({
-    events: z.array(UsageEventSchema).min(1).max(1_000),
+    events: z.custom<UsageEvent[]>(
+      (value) => Array.isArray(value) && value.length > 0 && value.every(isAdmitted),
+      { error: 'holds what is not a call' },
+    ),
     /** How often these were put off because their billing period was not open yet. */
     deferrals: z.int().nonnegative().default(0),
   }),
 )
+
+const isAdmitted = (value: unknown): boolean =>
+  isCanonicalEvent(value) || UsageEventSchema.safeParse(value).success

@@ -5,14 +5,22 @@ import { usageBatchReceived } from './events'
 import { UsageRecorder } from './recorder'
 
 export { type UsageEvent, usageBatchReceived } from './events'
-export { usagePartitionsJob } from './jobs'
+export { usagePartitionsJob, usageRetentionJob, usageRollupJob } from './jobs'
+export { projectionOf } from './read-repository'
 export { usageRoutes } from './routes'
 export { UsageService } from './service'
+
+/** Batches of a transaction, 1,000 calls each at most: more would gain little and hold much memory. */
+const BATCHES = 16
+/** How long batches come together: a counter that is moved once for many calls costs less than for each. */
+const GATHER_MS = 200
 
 /** Lets the worker book what the gateways report. */
 export function registerUsage(worker: Worker, database: Database, clock: Clock): void {
   const recorder = new UsageRecorder(database.db, clock)
-  worker.on(usageBatchReceived, async ({ events, deferrals }) => {
-    await recorder.record(events, deferrals)
-  })
+  worker.onBatch(
+    usageBatchReceived,
+    (batches) => recorder.record(batches.map(({ id, payload }) => ({ id, ...payload }))),
+    { batchSize: BATCHES, gatherMs: GATHER_MS },
+  )
 }

@@ -2,9 +2,17 @@ import { and, desc, eq, gt, gte, lt, lte, sql } from 'drizzle-orm'
 import type { Db } from '#db/client'
 import { apis } from '#db/schema/catalog'
 import { apiSubscriptions, billingPeriods } from '#db/schema/subscriptions'
-import { apiUsageAnalytics, usageCounters } from '#db/schema/usage'
+import { apiUsageAnalytics, usageCounters, usageProjections } from '#db/schema/usage'
 import type { Id } from '#lib/id'
-import type { Usage } from './repository'
+
+interface Usage {
+  /** All calls that authorize let through, billable or not. */
+  calls: number
+  /** Those answered with a status of 400 or more. */
+  errors: number
+  /** Billable units. */
+  units: number
+}
 
 export interface CurrentUsage extends Usage {
   subscriptionId: Id<'sub'>
@@ -102,4 +110,16 @@ export function selectBuckets(
     )
     .groupBy(start)
     .orderBy(start)
+}
+
+/** What the period will have used at its end, as of the last run of the job; null before it ran. */
+export async function projectionOf(
+  db: Db,
+  periodId: Id<'per'>,
+): Promise<{ units: number; asOf: Date } | null> {
+  const [row] = await db
+    .select({ units: usageProjections.units, asOf: usageProjections.asOf })
+    .from(usageProjections)
+    .where(eq(usageProjections.billingPeriodId, periodId))
+  return row ?? null
 }

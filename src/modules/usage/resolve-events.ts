@@ -1,85 +1,98 @@
 import type { StatusRange } from '#db/schema/pricing'
 import type { SubscriptionStatus } from '#db/schema/subscriptions'
-import type { Id } from '#lib/id'
 import type { UsageEvent } from './events'
+import { idOf } from './ids'
 
-/** What the ledger must know of a key to book its calls. */
+/** What the ledger must know of a key to book its calls. Ids are as Postgres writes them, here and in all that is booked. */
 export interface KeyFacts {
-  subscriptionId: Id<'sub'>
-  apiId: Id<'api'>
+  /** Without `key_` in front. */
+  key: string
+  subscription: string
+  api: string
   subscriptionStatus: SubscriptionStatus
+  /** Newest first. */
+  periods: PeriodFacts[]
 }
 
-/** A billing period, half-open, with what its plan counts. */
+/** A billing period, half-open, with what its plan counts. Instants as text: it compares like time. */
 export interface PeriodFacts {
-  id: Id<'per'>
-  startsAt: Date
-  endsAt: Date
+  id: string
+  startsAt: string
+  endsAt: string
   billableStatuses: StatusRange[]
+  /** Units of the quota; null without one. */
+  included: number | null
 }
 
-export interface LedgerFacts {
-  keys: ReadonlyMap<string, KeyFacts>
-  periods: ReadonlyMap<Id<'sub'>, PeriodFacts[]>
-}
-
-/** A call with everything that the ledger keeps of it. */
-export interface UsageRecord extends UsageEvent {
-  subscriptionId: Id<'sub'>
-  apiId: Id<'api'>
-  billingPeriodId: Id<'per'>
-  billable: boolean
+/** A call with whose it is and what is billed of it. */
+export interface Booking {
+  event: UsageEvent
+  key: KeyFacts
+  period: PeriodFacts
   units: number
 }
 
+export interface Refusal {
+  event: UsageEvent
+  reason: string
+}
+
 export interface Resolution {
-  /** Sorted by the ledger's key, the order in which all workers take their locks. */
-  records: UsageRecord[]
-  refused: { event: UsageEvent; reason: string }[]
+  bookings: Booking[]
+  refused: Refusal[]
   /** Their billing period is about to be opened: to be tried again a little later. */
   early: UsageEvent[]
 }
 
 /** Finds for each call whose it is, in which period it falls and whether it is billed. */
-export function resolveEvents(events: readonly UsageEvent[], facts: LedgerFacts): Resolution {
-  const resolution: Resolution = { records: [], refused: [], early: [] }
+export function resolveEvents(
+  events: readonly UsageEvent[],
+  keys: ReadonlyMap<string, KeyFacts>,
+): Resolution {
+  const resolution: Resolution = { bookings: [], refused: [], early: [] }
   for (const event of events) {
-    const key = facts.keys.get(event.keyId)
-    if (!key) {
-      resolution.refused.push({ event, reason: `unknown key ${event.keyId}` })
-      continue
-    }
-    const periods = facts.periods.get(key.subscriptionId) ?? []
-    const at = new Date(event.at)
-    const period = periods.find(({ startsAt, endsAt }) => startsAt <= at && at < endsAt)
-    if (period) resolution.records.push(toRecord(event, key, period))
-    else if (isRenewing(key, periods, at)) resolution.early.push(event)
+    const key = keys.get(event.keyId)
+    const period = key && periodOf(key, event.at)
+    if (!key) resolution.refused.push({ event, reason: `unknown key ${event.keyId}` })
+    else if (period)
+      resolution.bookings.push({ event, key, period, units: unitsOf(event.status, period) })
+    else if (isRenewing(key, event.at)) resolution.early.push(event)
     else {
-      const reason = `no billing period of ${key.subscriptionId} contains ${event.at}`
+      const reason = `no billing period of ${idOf('sub', key.subscription)} contains ${event.at}`
       resolution.refused.push({ event, reason })
     }
   }
-  resolution.records.sort(byLedgerKey)
   return resolution
 }
 
-function toRecord(event: UsageEvent, key: KeyFacts, period: PeriodFacts): UsageRecord {
-  const { subscriptionId, apiId } = key
-  const billable = period.billableStatuses.some(
-    ({ from, to }) => from <= event.status && event.status <= to,
-  )
-  const units = billable ? 1 : 0
-  return { ...event, subscriptionId, apiId, billingPeriodId: period.id, billable, units }
+const periodOf = ({ periods }: KeyFacts, at: string): PeriodFacts | undefined =>
+  periods.find(({ startsAt, endsAt }) => startsAt <= at && at < endsAt)
+
+function unitsOf(status: number, { billableStatuses }: PeriodFacts): number {
+  return billableStatuses.some(({ from, to }) => from <= status && status <= to) ? 1 : 0
 }
 
 /** The last period has ended, and the job that opens the next has not been here yet. */
-function isRenewing(key: KeyFacts, periods: PeriodFacts[], at: Date): boolean {
-  const ended = key.subscriptionStatus === 'cancelled' || key.subscriptionStatus === 'expired'
+function isRenewing({ subscriptionStatus, periods }: KeyFacts, at: string): boolean {
+  const ended = subscriptionStatus === 'cancelled' || subscriptionStatus === 'expired'
   return !ended && periods.every(({ endsAt }) => endsAt <= at)
 }
 
-function byLedgerKey(a: UsageRecord, b: UsageRecord): number {
-  return compare(a.subscriptionId, b.subscriptionId) || compare(a.at, b.at) || compare(a.id, b.id)
+/** In the order of the ledger's key, in which all workers take their locks, and each call once. */
+export function sortBookings(bookings: Booking[]): Booking[] {
+  bookings.sort(byLedgerKey)
+  return bookings.filter((booking, index) => {
+    const before = bookings[index - 1]
+    return before === undefined || byLedgerKey(before, booking) !== 0
+  })
+}
+
+function byLedgerKey(a: Booking, b: Booking): number {
+  return (
+    compare(a.key.subscription, b.key.subscription) ||
+    compare(a.event.at, b.event.at) ||
+    compare(a.event.id, b.event.id)
+  )
 }
 
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)

@@ -5,6 +5,8 @@ import type { Actor } from '#lib/access'
 import type { Clock } from '#lib/clock'
 import { parseId } from '#lib/id'
 import { type Admission, admit, storableCopy } from './admission'
+import { UsageBacklog } from './backlog'
+import { addToBacklog } from './backlog-repository'
 import { UsageRangeInvalid, UsageSubscriptionUnknown } from './errors'
 import { usageBatchReceived } from './events'
 import { type Bucket, isSubscriptionOf, selectBuckets, selectCurrentUsage } from './read-repository'
@@ -19,26 +21,35 @@ const sha256 = (text: string): string => createHash('sha256').update(text).diges
 
 export class UsageService {
   private readonly db: Db
+  private readonly backlog: UsageBacklog
 
+  /** @param backlogLimit calls that may wait to be booked before no more are taken */
   constructor(
     database: Database,
     private readonly clock: Clock,
+    backlogLimit: number,
   ) {
     this.db = database.db
+    this.backlog = new UsageBacklog(database.db, backlogLimit)
   }
 
   /**
    * Takes a batch from a gateway: what is acceptable goes to the queue as one event, the rest to the
    * dead letters, in one transaction. The same batch again changes nothing: the ledger knows its calls.
+   *
+   * @throws UsageBacklogFull while too many calls wait
    */
   async receive(events: readonly { id: string }[]) {
+    await this.backlog.demandRoom()
     const { accepted, rejected } = admit(events, this.clock.now())
     await this.db.transaction(async (tx) => {
       if (accepted.length > 0) {
-        await publish(tx, usageBatchReceived, { events: accepted, deferrals: 0 })
+        const batch = await publish(tx, usageBatchReceived, { events: accepted, deferrals: 0 })
+        if (batch) await addToBacklog(tx, batch, accepted.length)
       }
       await addDeadLetters(tx, toDeadLetters(events, rejected), this.clock)
     })
+    this.backlog.take(accepted.length)
     return { accepted: accepted.length, rejected }
   }
 

@@ -1,3 +1,4 @@
+import type { Database } from '#db/client'
 import { createHttpApp, IdempotencyStore, NotAuthenticated, PermissionMissing } from '#infra/http'
 import { createLogger } from '#infra/logger'
 import type { Access, Actor } from '#lib/access'
@@ -5,15 +6,14 @@ import type { Clock } from '#lib/clock'
 import type { Id } from '#lib/id'
 import { createSealer } from '#lib/sealing'
 import { UsageService, usageRoutes } from '#modules/usage'
-import type { TestDatabase } from '#test/database'
 
 export const TOKEN = 'a-machine-token-of-at-least-32-characters'
 
 export type UsageApi = ReturnType<typeof startUsageApi>
 
 /** The usage routes behind the real HTTP app; `Bearer usr_…` is the sign-in of these tests. */
-export function startUsageApi(database: TestDatabase, clock: Clock) {
-  const service = new UsageService(database, clock)
+export function startUsageApi(database: Database, clock: Clock, backlogLimit = 1_000_000) {
+  const service = new UsageService(database, clock, backlogLimit)
   const authorize = async (request: Request, access: Access): Promise<Actor | null> => {
     const token = request.headers.get('authorization')?.replace(/^Bearer /, '')
     if (access === 'public') return null
@@ -40,6 +40,16 @@ export function startUsageApi(database: TestDatabase, clock: Clock) {
     app,
     get: (path: string, userId: Id<'usr'>) =>
       ask(path, { headers: { authorization: `Bearer ${userId}` } }),
+    /** The body as it is, packed or broken. */
+    send: (body: Uint8Array, headers: Record<string, string> = {}) =>
+      ask('/usage/events', {
+        method: 'POST',
+        headers: {
+          ...{ authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' },
+          ...headers,
+        },
+        body: new Uint8Array(body),
+      }),
     post: (
       events: unknown[],
       headers: Record<string, string> = { authorization: `Bearer ${TOKEN}` },

@@ -1,0 +1,53 @@
+import type { Sql } from '../../src/db/client.ts'
+
+const APIS = 100
+
+/** Published APIs and subscriptions with a running period and a key each. @returns the keys' ids and APIs */
+export async function seedSubscriptions(
+  sql: Sql,
+  count: number,
+): Promise<{ keyId: string; slug: string }[]> {
+  await sql.unsafe(`
+    insert into users (id, email, name, roles)
+      select uuidv7(), 'consumer-' || n || '@bench.test', 'Bench', '{consumer}'
+      from generate_series(0, ${count}) n;
+    insert into apis (id, owner_id, slug, name, status, upstream_url)
+      select uuidv7(), (select id from users where email = 'consumer-0@bench.test'), 'bench-' || n,
+        'Bench', 'published', 'http://127.0.0.1:9'
+      from generate_series(1, ${APIS}) n;
+    insert into pricing_models (id, api_id, slug, name, type, currency, billing_cycle,
+        billable_statuses, quota_limit, quota_hard)
+      select uuidv7(), id, 'pro', 'Pro', 'usage_based', 'EUR', 'monthly', '[{"from":200,"to":399}]',
+        1000000, false
+      from apis;
+    insert into api_subscriptions (id, user_id, api_id, pricing_model_id, status, anchor_at)
+      select uuidv7(), consumer.id, plan.api_id, plan.id, 'active', now() - interval '10 days'
+      from (select id, row_number() over () n from users) consumer
+      join (select *, row_number() over () n from pricing_models) plan on plan.n = 1 + consumer.n % ${APIS}
+      limit ${count};
+    insert into billing_periods (id, subscription_id, pricing_model_id, ordinal, starts_at, ends_at)
+      select uuidv7(), id, pricing_model_id, 0, anchor_at, anchor_at + interval '30 days'
+      from api_subscriptions;
+    insert into api_keys (id, subscription_id, api_id, name, secret_hash, last_four, status)
+      select substr(md5(id::text), 1, 12), id, api_id, 'bench', sha256(id::text::bytea), '0000', 'active'
+      from api_subscriptions;
+    analyze`)
+  return sql<{ keyId: string; slug: string }[]>`
+    select 'key_' || api_keys.id as "keyId", slug
+    from api_keys join apis on apis.id = api_id order by md5(api_keys.id)`
+}
+
+/** Calls of the last days for all subscriptions alike, as if they had been counted; counters stay behind. */
+export async function fillLedger(sql: Sql, calls: number): Promise<void> {
+  await sql`
+    insert into usage_records
+    select subscription.id, now() - make_interval(secs => n * 259200.0 / per), uuidv7(), 'gateway-0', n,
+      subscription.api_id, substr(md5(subscription.id::text), 1, 12), period.id, 'GET',
+      '/bench/v1/things/' || n, 200, 12, 0, 512, true, 1
+    from (select ceil(${calls}::float8 / count(*))::int as per from api_subscriptions) as share
+    cross join api_subscriptions as subscription
+    join billing_periods as period on period.subscription_id = subscription.id
+    cross join lateral generate_series(per, 1, -1) as n
+    order by subscription.id, n desc`
+  await sql`vacuum analyze usage_records`
+}
