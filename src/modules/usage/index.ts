@@ -6,6 +6,8 @@ import { UsageRecorder } from './recorder'
 
 export { type UsageEvent, usageBatchReceived } from './events'
 export { usagePartitionsJob } from './jobs'
+export { UsageReports } from './reports'
+export { apiUsageRoutes, keyUsageRoutes, usageReportRoutes } from './reports.routes'
 export { usageRoutes } from './routes'
 export { UsageService } from './service'
 
