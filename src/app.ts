@@ -8,7 +8,7 @@ import { keyRoutes } from '#modules/keys'
 import { pricingRoutes } from '#modules/pricing'
 import { quotaRoutes } from '#modules/quota'
 import { subscribeRoutes, subscriptionRoutes } from '#modules/subscriptions'
-import { usageRoutes } from '#modules/usage'
+import { apiUsageRoutes, keyUsageRoutes, usageReportRoutes, usageRoutes } from '#modules/usage'
 import { healthRoutes } from './health'
 
 /** The HTTP side: which routes there are, and nothing else. */
@@ -25,6 +25,9 @@ export function buildApp(container: Container) {
       keyRoutes(container.keys),
       quotaRoutes(container.quota),
       usageRoutes(container.usage),
+      usageReportRoutes(container.usageReports),
+      keyUsageRoutes(container.usageReports),
+      apiUsageRoutes(container.usageReports),
       providerRoutes(container.catalog, container.plans),
       categoryRoutes(container.categories),
       pricingRoutes(container.pricing),

@@ -131,11 +131,12 @@ function listed(place: 'path' | 'query', shape: TObject | undefined, schemas: Js
 function success({ spec }: Route, schemas: Json): Json {
   const status = spec.status ?? 200
   if (status === 204) return { [status]: { description: 'Done.' } }
-  const mediaType = spec.mediaType ?? 'application/json'
+  const content = { schema: spec.response ? hoist(spec.response, schemas) : {} }
+  const mediaTypes = spec.mediaTypes ?? ['application/json']
   return {
     [status]: {
       description: spec.response?.description ?? 'Success.',
-      content: { [mediaType]: { schema: spec.response ? hoist(spec.response, schemas) : {} } },
+      content: Object.fromEntries(mediaTypes.map((mediaType) => [mediaType, content])),
     },
   }
 }

@@ -29,8 +29,8 @@ export interface RouteSpec<
   ifMatch?: boolean
   /** Statuses of the problems it may answer besides those that follow from the rest of the spec. */
   problems?: number[]
-  /** Media type when the answer is not JSON. */
-  mediaType?: string
+  /** Media types when the answer is not JSON. */
+  mediaTypes?: readonly string[]
 }
 
 /** What a handler gets: checked input and the caller. */

@@ -1,5 +1,14 @@
 import { PageQuery, pageRequest, RouteGroup, t } from '#infra/http'
-import { KeyIdParams, QuotaPage, QuotaView } from './schemas'
+import {
+  ExhaustionEstimate,
+  KeyIdParams,
+  QuotaAlertPage,
+  QuotaCheckBody,
+  QuotaCheckOutcome,
+  QuotaPage,
+  QuotaView,
+  UsageByApi,
+} from './schemas'
 import type { QuotaService } from './service'
 
 export const quotaRoutes = (quota: QuotaService) =>
@@ -15,6 +24,18 @@ export const quotaRoutes = (quota: QuotaService) =>
       ({ actor, query }) => quota.list(actor, pageRequest(query, 'sub')),
     )
     .get(
+      '/alerts',
+      {
+        permission: 'usage:read',
+        summary: 'Subscriptions that have used 50 % or more of their quota',
+        description:
+          'A page may be short: subscriptions below the first threshold are left out of it.',
+        query: t.Object(PageQuery),
+        response: QuotaAlertPage,
+      },
+      ({ actor, query }) => quota.alerts(actor, pageRequest(query, 'sub')),
+    )
+    .get(
       '/:keyId',
       {
         permission: 'usage:read',
@@ -23,4 +44,36 @@ export const quotaRoutes = (quota: QuotaService) =>
         response: QuotaView,
       },
       ({ actor, params }) => quota.ofKey(actor, params.keyId),
+    )
+    .get(
+      '/:keyId/usage-by-api',
+      {
+        permission: 'usage:read',
+        summary: 'What was counted for the API of a key in the running period',
+        params: KeyIdParams,
+        response: UsageByApi,
+      },
+      ({ actor, params }) => quota.usageByApi(actor, params.keyId),
+    )
+    .get(
+      '/:keyId/exhaustion-estimate',
+      {
+        permission: 'usage:read',
+        summary: 'When the quota of a key will be used up',
+        params: KeyIdParams,
+        response: ExhaustionEstimate,
+      },
+      ({ actor, params }) => quota.exhaustionEstimate(actor, params.keyId),
+    )
+    .post(
+      '/:keyId/check',
+      {
+        permission: 'usage:read',
+        summary: 'Whether so many units would pass now',
+        description: 'Asks only; nothing is reserved.',
+        params: KeyIdParams,
+        body: QuotaCheckBody,
+        response: QuotaCheckOutcome,
+      },
+      ({ actor, params, body }) => quota.check(actor, params.keyId, body.units),
     )

@@ -1,10 +1,12 @@
 import type { Db } from '#db/client'
 import type { Actor } from '#lib/access'
+import type { Clock } from '#lib/clock'
 import { invariant } from '#lib/errors'
 import type { PageRequest } from '#lib/page'
 import type { KeyService } from '#modules/keys'
 import type { Plan, PricingService } from '#modules/pricing'
 import type { Subscription, SubscriptionService } from '#modules/subscriptions'
+import { estimate, thresholdReached } from './estimate'
 import { type Counted, countsOf } from './repository'
 
 const NOTHING: Counted = { calls: 0, errors: 0, units: 0 }
@@ -22,6 +24,7 @@ export class QuotaService {
     private readonly subscriptions: SubscriptionService,
     private readonly keys: KeyService,
     private readonly pricing: PricingService,
+    private readonly clock: Clock,
   ) {}
 
   async list(actor: Actor, page: PageRequest) {
@@ -31,8 +34,48 @@ export class QuotaService {
 
   /** The quota that a key draws on: that of its subscription. */
   async ofKey(actor: Actor, keyId: string) {
+    return quotaView(await this.standingOfKey(actor, keyId))
+  }
+
+  /** A key has one subscription, and that one API. */
+  async usageByApi(actor: Actor, keyId: string) {
+    const { subscription, counted } = await this.standingOfKey(actor, keyId)
+    return { keyId, items: [{ api: subscription.api, ...counted }] }
+  }
+
+  /** When the quota will be used up if the period goes on as so far. */
+  async exhaustionEstimate(actor: Actor, keyId: string) {
+    const { subscription, plan, counted } = await this.standingOfKey(actor, keyId)
+    const { quotaLimit: limit } = plan
+    const now = this.clock.now()
+    const { exhaustedAt, ...rest } = estimate(counted.units, limit, subscription.period, now)
+    return {
+      ...{ keyId, limit, used: counted.units, ...rest },
+      exhaustedAt: exhaustedAt?.toISOString() ?? null,
+    }
+  }
+
+  /** Whether so many units would pass; nothing is reserved. */
+  async check(actor: Actor, keyId: string, units: number) {
+    const { remaining, hard } = await this.ofKey(actor, keyId)
+    const beyond = remaining === null ? 0 : Math.max(0, units - remaining)
+    return { allowed: beyond === 0 || !hard, remaining, overage: hard ? 0 : beyond }
+  }
+
+  /** The subscriptions on the page whose running period has reached a threshold. */
+  async alerts(actor: Actor, page: PageRequest) {
+    const { items, nextCursor } = await this.list(actor, page)
+    const alerts = items.flatMap(({ subscriptionId, limit, used, hard, period }) => {
+      const threshold = limit === null ? null : thresholdReached(used, limit)
+      if (limit === null || threshold === null) return []
+      return [{ subscriptionId, threshold, limit, used, hard, periodEnd: period.end }]
+    })
+    return { items: alerts, nextCursor }
+  }
+
+  private async standingOfKey(actor: Actor, keyId: string): Promise<Standing> {
     const { subscriptionId } = await this.keys.own(actor, keyId)
-    return quotaView(await this.standing(actor, subscriptionId))
+    return this.standing(actor, subscriptionId)
   }
 
   async standing(actor: Actor, subscriptionId: string): Promise<Standing> {

@@ -7,6 +7,8 @@ import { UsageRecorder } from './recorder'
 export { type UsageEvent, usageBatchReceived } from './events'
 export { usagePartitionsJob, usageRetentionJob, usageRollupJob } from './jobs'
 export { projectionOf } from './read-repository'
+export { UsageReports } from './reports'
+export { apiUsageRoutes, keyUsageRoutes, usageReportRoutes } from './reports.routes'
 export { usageRoutes } from './routes'
 export { UsageService } from './service'
 

@@ -16,6 +16,8 @@ const LISTS: [string, string][] = [
   ['/subscriptions', 'sub'],
   ['/api-keys', 'key'],
   ['/quota', 'sub'],
+  ['/quota/alerts', 'sub'],
+  ['/usage/rate-limits', 'sub'],
   ['/auth/sessions', 'ses'],
 ]
 const get = (path: string, query: Record<string, string>) =>
