@@ -48,7 +48,7 @@ afterEach(async () => {
 
 function startShipper() {
   const options = {
-    ...{ gatewayId: 'gateway-1', logPath: log, checkpointPath: join(folder, 'checkpoint.json') },
+    ...{ gatewayId: 'gateway-1', logPath: log, journalPath: join(folder, 'shipper.journal') },
     ...{ url: `http://127.0.0.1:${api.port}`, token: TOKEN, pollMs: 5 },
   }
   const script = join(import.meta.dirname, 'shipper-process.ts')
