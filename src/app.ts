@@ -7,7 +7,7 @@ import { keyRoutes } from '#modules/keys'
 import { pricingRoutes } from '#modules/pricing'
 import { quotaRoutes } from '#modules/quota'
 import { subscribeRoutes, subscriptionRoutes } from '#modules/subscriptions'
-import { usageRoutes } from '#modules/usage'
+import { completenessRoutes, usageRoutes } from '#modules/usage'
 import { healthRoutes } from './health'
 
 /** The HTTP side: which routes there are, and nothing else. */
@@ -24,6 +24,7 @@ export function buildApp(container: Container) {
       keyRoutes(container.keys),
       quotaRoutes(container.quota),
       usageRoutes(container.usage),
+      completenessRoutes(container.completeness),
       providerRoutes(container.catalog, container.plans),
       categoryRoutes(container.categories),
       pricingRoutes(container.pricing),

@@ -2,18 +2,24 @@ import type { Container } from '#app/container'
 import { CronRunner, defineJob } from '#infra/cron'
 import { Leases } from '#infra/lock'
 import { Worker } from '#infra/queue'
-import { registerUsage, usagePartitionsJob } from '#modules/usage'
+import {
+  registerUsage,
+  usageCompletenessJob,
+  usageGapDetected,
+  usagePartitionsJob,
+} from '#modules/usage'
 
 /** Which handler serves which event. */
 export function buildWorker({ database, clock, logger }: Container): Worker {
   const worker = new Worker({ database, logger })
   registerUsage(worker, database, clock)
+  worker.on(usageGapDetected, async (gap) => logger.error(gap, 'usage.gap-detected'))
   return worker
 }
 
 /** Which job runs when. */
 export function buildCron(container: Container): CronRunner {
-  const { database, clock, logger, subscriptions, sql, idempotency } = container
+  const { database, clock, logger, subscriptions, sql, idempotency, completeness } = container
   return new CronRunner({
     leases: new Leases(database.db),
     clock,
@@ -30,6 +36,7 @@ export function buildCron(container: Container): CronRunner {
         run: (now) => subscriptions.renewDue(now),
       }),
       usagePartitionsJob(sql, clock),
+      usageCompletenessJob(completeness),
       defineJob({
         name: 'idempotency-keys-cleanup',
         schedule: '0 41 * * * *',

@@ -19,7 +19,7 @@ import { KeyService, keysOfSubscriptions } from '#modules/keys'
 import { PricingService, readPricingFile } from '#modules/pricing'
 import { QuotaService } from '#modules/quota'
 import { SubscriptionService } from '#modules/subscriptions'
-import { UsageService } from '#modules/usage'
+import { CompletenessService, UsageService } from '#modules/usage'
 
 const PUSH_PATIENCE_MS = 4_000
 /** Caddy takes about two seconds to provision 5,000 APIs. */
@@ -100,11 +100,12 @@ export function buildContainer(options: ContainerOptions) {
   const keys = new KeyService(db, clock, coordinator, subscriptions)
   const quota = new QuotaService(db, subscriptions, keys, pricing)
   const usage = new UsageService(database, clock)
+  const completeness = new CompletenessService(database, clock)
   const runningCost = new RunningCostService(quota)
   return {
     ...{ config, database, logger, clock, sql, secrets },
     ...{ identity, catalog, categories, plans, marketplace, pricing, subscriptions, keys, quota },
-    ...{ usage, runningCost, gateways, pusher, coordinator, idempotency },
+    ...{ usage, completeness, runningCost, gateways, pusher, coordinator, idempotency },
   }
 }
 

@@ -9,7 +9,7 @@ const CONSUMER = [
   'usage:read',
 ] as const
 const PROVIDER = ['account:manage', 'catalog:read', 'catalog:write', 'catalog:publish'] as const
-const ADMIN = ['account:manage', 'categories:write'] as const
+const ADMIN = ['account:manage', 'categories:write', 'usage:audit'] as const
 
 export const PERMISSIONS_OF_ROLE = {
   consumer: CONSUMER,

@@ -2,6 +2,7 @@ import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
 import { z } from 'zod'
 import { type BackoffPolicy, backoffMs } from '#lib/backoff'
+import type { SequenceRange } from '#lib/sequence-range'
 
 /** A call as `POST /usage/events` takes it. */
 export interface ShippedEvent {
@@ -22,12 +23,6 @@ export interface IngestTarget {
   /** Base address of the REST API. */
   url: string
   token: string
-}
-
-/** Sequence numbers, both ends included. */
-export interface SequenceRange {
-  first: number
-  last: number
 }
 
 /** What the API knows of this gateway: the highest number that arrived, and which it misses. */

@@ -1,5 +1,6 @@
 import type { Logger } from '#infra/logger'
-import type { IngestClient, Refusal, SequenceRange, ShippedEvent } from './shipper-client'
+import { cutAlong, type SequenceRange } from '#lib/sequence-range'
+import type { IngestClient, Refusal, ShippedEvent } from './shipper-client'
 import type { JournalEntry, ShipperJournal } from './shipper-journal'
 import { rereadPiece } from './shipper-reader'
 
@@ -31,10 +32,11 @@ export async function fillGaps(
   if (ranges.length === 0) return { kind: 'filled', isDone: true }
   const pieces = (await journal.entries())
     .filter((piece) => piece.gatewayId === gatewayId)
+    .map((piece) => ({ ...piece, last: piece.first + piece.count - 1 }))
     .sort((a, b) => a.first - b.first)
   const lost: SequenceRange[] = []
   let sent = 0
-  for (const { range, piece } of ranges.flatMap((range) => partsOf(range, pieces))) {
+  for (const { piece, ...range } of ranges.flatMap((range) => cutAlong(range, pieces))) {
     if (sent >= MOST_EVENTS_A_TURN) break
     const events = piece && (await reread(filling.logPath, piece, range))
     if (!events) {
@@ -78,25 +80,4 @@ async function report(
   logger.error({ ranges: lost }, 'shipper.gap-unrecoverable')
   const result = await client.reportUnrecoverable(gatewayId, lost.slice(0, MOST_RANGES_A_REPORT))
   return result.kind === 'refused' ? result : null
-}
-
-interface Part {
-  range: SequenceRange
-  /** What holds all of the range; null where the journal does not know it. */
-  piece: JournalEntry | null
-}
-
-/** Cuts a range along the pieces of the journal, which are sorted by their first numbers. */
-export function partsOf(range: SequenceRange, pieces: readonly JournalEntry[]): Part[] {
-  const parts: Part[] = []
-  let first = range.first
-  for (const piece of pieces) {
-    const last = Math.min(piece.first + piece.count - 1, range.last)
-    if (last < first || piece.first > range.last) continue
-    if (piece.first > first) parts.push({ range: { first, last: piece.first - 1 }, piece: null })
-    parts.push({ range: { first: Math.max(piece.first, first), last }, piece })
-    first = last + 1
-  }
-  if (first <= range.last) parts.push({ range: { first, last: range.last }, piece: null })
-  return parts
 }

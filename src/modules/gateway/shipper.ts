@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '#infra/logger'
+import type { SequenceRange } from '#lib/sequence-range'
 import {
   type Arrivals,
   IngestClient,
@@ -9,7 +10,6 @@ import {
   type PostResult,
   patienceMs,
   type Refusal,
-  type SequenceRange,
 } from './shipper-client'
 import { fillGaps } from './shipper-gaps'
 import { ShipperJournal } from './shipper-journal'

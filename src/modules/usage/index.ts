@@ -4,8 +4,10 @@ import type { Clock } from '#lib/clock'
 import { usageBatchReceived } from './events'
 import { UsageRecorder } from './recorder'
 
-export { type UsageEvent, usageBatchReceived } from './events'
-export { usagePartitionsJob } from './jobs'
+export { CompletenessService } from './completeness'
+export { completenessRoutes } from './completeness.routes'
+export { type UsageEvent, usageBatchReceived, usageGapDetected } from './events'
+export { usageCompletenessJob, usagePartitionsJob } from './jobs'
 export { usageRoutes } from './routes'
 export { UsageService } from './service'
 

@@ -5,6 +5,7 @@ import type { Actor } from '#lib/access'
 import type { Clock } from '#lib/clock'
 import { parseId } from '#lib/id'
 import { type Admission, admit, storableCopy } from './admission'
+import { markArrived } from './completeness-repository'
 import { UsageRangeInvalid, UsageSubscriptionUnknown } from './errors'
 import { usageBatchReceived } from './events'
 import { type Bucket, isSubscriptionOf, selectBuckets, selectCurrentUsage } from './read-repository'
@@ -38,6 +39,7 @@ export class UsageService {
         await publish(tx, usageBatchReceived, { events: accepted, deferrals: 0 })
       }
       await addDeadLetters(tx, toDeadLetters(events, rejected), this.clock)
+      await markArrived(tx, events, accepted)
     })
     return { accepted: accepted.length, rejected }
   }

@@ -1,4 +1,5 @@
-import type { SequenceRange, ShippedEvent } from '../../../src/modules/gateway/shipper-client'
+import type { SequenceRange } from '#lib/sequence-range'
+import type { ShippedEvent } from '../../../src/modules/gateway/shipper-client'
 
 /** An API that keeps every batch and counts as it should; `answer` may refuse one first. */
 export class IngestStandIn {
