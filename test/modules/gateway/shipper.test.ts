@@ -2,85 +2,48 @@ import { randomUUID } from 'node:crypto'
 import {
   appendFileSync,
   existsSync,
-  mkdtempSync,
   readFileSync,
   renameSync,
-  rmSync,
   unlinkSync,
   writeFileSync,
 } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { createLogger } from '#infra/logger'
 import { eventually } from '#test/poll'
-import { Shipper } from '../../../src/modules/gateway/shipper'
+import type { ShipperOptions } from '../../../src/modules/gateway/shipper'
 import {
   isMisconfigured,
   patienceMs,
   type ShippedEvent,
 } from '../../../src/modules/gateway/shipper-client'
 import { listLogFiles, readLines } from '../../../src/modules/gateway/shipper-log'
-import { IngestStandIn } from './ingest-stand-in'
+import type { IngestStandIn } from './ingest-stand-in'
+import {
+  KEY,
+  line,
+  lines,
+  pathsOf,
+  range,
+  refusedByGateway,
+  ShipperFixture,
+  shipAll,
+  TOKEN,
+} from './shipper-fixture'
 
-const TOKEN = 'a-machine-token-of-at-least-32-characters'
-const KEY = 'AbCdEfGhIjK1'
-
-let folder: string
+let fixture: ShipperFixture
 let log: string
 let api: IngestStandIn
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'veil-shipper-'))
-  log = join(folder, 'usage.log')
-  api = new IngestStandIn()
+  fixture = new ShipperFixture()
+  log = fixture.log
+  api = fixture.api
 })
-afterEach(async () => {
-  await api.stop()
-  rmSync(folder, { recursive: true, force: true })
-})
+afterEach(() => fixture.dispose())
 
-const newShipper = (change: { gatewayId?: string; url?: string } = {}) =>
-  new Shipper({
-    gatewayId: 'gateway-1',
-    logPath: log,
-    journalPath: journal(),
-    url: api.url,
-    token: TOKEN,
-    logger: createLogger('silent'),
-    random: () => 0.01,
-    ...change,
-  })
-
-const journal = () => join(folder, 'state', 'shipper.journal')
-
-async function shipAll(shipper: Shipper) {
-  const rounds = []
-  for (;;) {
-    const round = await shipper.runOnce()
-    if (round.shipped + round.skipped + round.malformed === 0) return rounds
-    rounds.push(round)
-  }
-}
-
-const line = (path: string, id: string = randomUUID(), padding = '') =>
-  `${JSON.stringify({
-    level: 'info',
-    ts: 1_790_000_000.123,
-    user_id: `${KEY} api_1 ${id} 3`,
-    request: { method: 'GET', uri: `${path}?secret=1`, headers: { 'X-Padding': [padding] } },
-    duration: 0.0125,
-    size: 42,
-    status: 200,
-  })}\n`
-const lines = (from: number, until: number) =>
-  Array.from({ length: until - from }, (_, n) => line(`/${from + n}`)).join('')
-const refusedByGateway = `${JSON.stringify({ level: 'info', user_id: '', status: 401 })}\n`
-
+const newShipper = (change: Partial<ShipperOptions> = {}) => fixture.newShipper(change)
+const journal = () => fixture.journal
 const paths = () => api.events.map(({ path }) => path)
 const sequences = () => api.events.map(({ sequence }) => sequence)
-const range = (from: number, until: number) =>
-  Array.from({ length: until - from }, (_, n) => from + n)
-const pathsOf = (from: number, until: number) => range(from, until).map((n) => `/${n}`)
 
 describe('from the log to the API', () => {
   test('a line becomes an event', async () => {
@@ -205,7 +168,7 @@ describe('crashes', () => {
 })
 
 describe('rotation', () => {
-  const rotate = (time: string) => renameSync(log, join(folder, `usage-${time}.log`))
+  const rotate = (time: string) => renameSync(log, fixture.rotated(time))
 
   test('the old file is drained first, then later ones in order', async () => {
     const shipper = newShipper()
@@ -215,8 +178,8 @@ describe('rotation', () => {
     rotate('2026-01-01T00-00-00.000')
     writeFileSync(log, lines(5, 8))
     rotate('2026-01-01T00-00-01.000-size')
-    writeFileSync(join(folder, 'usage-2025.log.gz'), 'not ours')
-    writeFileSync(join(folder, 'usages.log'), lines(90, 91))
+    writeFileSync(join(fixture.folder, 'usage-2025.log.gz'), 'not ours')
+    writeFileSync(join(fixture.folder, 'usages.log'), lines(90, 91))
     writeFileSync(log, lines(8, 9))
     await shipAll(shipper)
     appendFileSync(log, lines(9, 10))

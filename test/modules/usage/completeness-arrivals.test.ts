@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { usageArrivals } from '#db/schema/usage-completeness'
 import { toRanges } from '#lib/sequence-range'
-import { UsageService } from '#modules/usage'
+import { CompletenessService, UsageService } from '#modules/usage'
 import { TestClock } from '#test/clock'
 import { freshDatabase, type TestDatabase } from '#test/database'
 import { markArrived, selectArrivals } from '../../../src/modules/usage/completeness-repository'
@@ -97,6 +97,9 @@ test('the mark commits with the batch: rejected events have arrived too, unreada
   expect(receipt.rejected).toHaveLength(6)
   expect(await received()).toEqual({ a: '{[1,4)}' })
   expect(await selectArrivals(database.db)).toMatchObject([{ lastEventAt: at }])
+
+  const completeness = new CompletenessService(database, clock)
+  expect(await completeness.overview()).toMatchObject({ waitingBatches: 1 })
 
   await database.sql`alter table usage_arrivals add constraint refuse check (upper(received) < 5)`
   const events = sql`select count(*)::int as count from events`
