@@ -187,7 +187,7 @@ export class Shipper {
     const level = isMisconfigured(status) ? 'error' : 'warn'
     const waitMs = this.patience(retryAfterMs)
     const { refusals } = this
-    this.options.logger[level]({ status, reason, refusals, waitMs }, 'shipper.post-refused')
+    this.options.logger[level]({ status, reason, refusals, waitMs }, 'shipper.refused')
     return waitMs
   }
 

@@ -4,6 +4,7 @@ import type { JobCounts } from '#infra/cron'
 import { publishMany } from '#infra/queue'
 import type { Clock } from '#lib/clock'
 import type { SequenceRange } from '#lib/sequence-range'
+import { usageGapDetected } from './completeness-events'
 import { carryOver, markUnrecoverable, requestDue } from './completeness-gaps'
 import {
   type Arrival,
@@ -12,7 +13,7 @@ import {
   replaceGaps,
   selectArrivals,
 } from './completeness-repository'
-import { usageBatchReceived, usageGapDetected } from './events'
+import { usageBatchReceived } from './events'
 
 /** More than these are asked for when some of them have come. */
 const MOST_GAPS_AT_ONCE = 100

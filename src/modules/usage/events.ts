@@ -46,15 +46,3 @@ export const usageBatchReceived = defineEvent(
     deferrals: z.int().nonnegative().default(0),
   }),
 )
-
-/** A gap in the numbers of a gateway did not close by itself; its calls may be lost. */
-export const usageGapDetected = defineEvent(
-  'usage.gap-detected',
-  z.object({
-    gatewayId: z.string(),
-    first: z.int().positive(),
-    last: z.int().positive(),
-    /** When it was noticed. */
-    since: z.iso.datetime(),
-  }),
-)

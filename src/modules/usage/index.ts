@@ -6,8 +6,10 @@ import { UsageRecorder } from './recorder'
 
 export { CompletenessService } from './completeness'
 export { completenessRoutes } from './completeness.routes'
-export { type UsageEvent, usageBatchReceived, usageGapDetected } from './events'
-export { usageCompletenessJob, usagePartitionsJob } from './jobs'
+export { usageGapDetected } from './completeness-events'
+export { usageCompletenessJob } from './completeness-job'
+export { type UsageEvent, usageBatchReceived } from './events'
+export { usagePartitionsJob } from './jobs'
 export { usageRoutes } from './routes'
 export { UsageService } from './service'
 

@@ -2,7 +2,6 @@ import type { Sql } from '#db/client'
 import { ensurePartitions } from '#db/migrate'
 import { defineJob, type Job } from '#infra/cron'
 import type { Clock } from '#lib/clock'
-import type { CompletenessService } from './completeness'
 
 /** Makes the ledger's partitions ahead of time; they reach a month, so a missed day does no harm. */
 export const usagePartitionsJob = (sql: Sql, clock: Clock): Job =>
@@ -13,12 +12,4 @@ export const usagePartitionsJob = (sql: Sql, clock: Clock): Job =>
       await ensurePartitions(sql, clock)
       return { ensured: 1 }
     },
-  })
-
-/** Notices what did not arrive of the gateways' numbers, and asks for it. */
-export const usageCompletenessJob = (completeness: CompletenessService): Job =>
-  defineJob({
-    name: 'usage-completeness',
-    schedule: '30 * * * * *',
-    run: (now) => completeness.check(now),
   })
