@@ -96,7 +96,8 @@ async function plainSetting(options: StartOptions): Promise<Setting> {
     binary,
     folder: join(folder, 'plain'),
     server: (listen) => plainServer(listen, upstreamPort),
-    // Go's defaults, as an operator's Caddy has them.
+    // Caddy's and Go's defaults, as an operator's Caddy has them.
+    caddyfile: join(import.meta.dirname, 'servers', 'plain.Caddyfile'),
     env: { GOGC: '100', GOMEMLIMIT: 'off' },
   })
   stops.push(() => gateway.stop())
@@ -118,7 +119,8 @@ async function veilSetting(options: StartOptions, size: Size): Promise<Setting> 
   const requestsFile = join(folder, `requests-${files}.json`)
   writeFileSync(seedFile, JSON.stringify(keys))
   writeRequests(requestsFile, requestsFor(apis, keys))
-  const edge = startServer(stops, 'edge.ts', { seedFile, ...(unix === null ? {} : { unix }) })
+  const listen = unix === null ? {} : { unix }
+  const edge = startServer(stops, 'edge.ts', { seedFile, tls: true, ...listen })
   const { port } = await edge.receive()
   const edgeDial = unix === null ? `127.0.0.1:${port}` : `unix/${unix}`
   const gateway = await startGateway({

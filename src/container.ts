@@ -4,6 +4,7 @@ import { systemClock } from '#infra/clock'
 import { IdempotencyStore } from '#infra/http'
 import type { Logger } from '#infra/logger'
 import type { Clock } from '#lib/clock'
+import { pinnedCertificate } from '#lib/pinned-certificate'
 import { createSealer } from '#lib/sealing'
 import { RunningCostService } from '#modules/billing'
 import {
@@ -54,11 +55,13 @@ export function buildContainer(options: ContainerOptions) {
   const gateways = options.gatewayAdminUrls.map(
     (url) => new CaddyAdmin(url, { timeoutMs: ADMIN_CALL_TIMEOUT_MS }),
   )
+  const edgeCertificate = pinnedCertificate(secrets.secret, 'edge.veil')
   const pusher = new Pusher(
     gateways,
     async () => ({
       listen: config.gateway.listen,
       edgeDials: config.edge.dials,
+      edgeCertificate,
       keyHeader: config.gateway.keyHeader,
       apis: await loadDesiredApis(db),
     }),
@@ -103,7 +106,7 @@ export function buildContainer(options: ContainerOptions) {
   const completeness = new CompletenessService(database, clock)
   const runningCost = new RunningCostService(quota)
   return {
-    ...{ config, database, logger, clock, sql, secrets },
+    ...{ config, database, logger, clock, sql, secrets, edgeCertificate },
     ...{ identity, catalog, categories, plans, marketplace, pricing, subscriptions, keys, quota },
     ...{ usage, completeness, runningCost, gateways, pusher, coordinator, idempotency },
   }

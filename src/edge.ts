@@ -38,11 +38,12 @@ export class Edge {
   }
 
   async start(): Promise<void> {
-    const { config, clock } = this.container
+    const { config, clock, edgeCertificate: certificate } = this.container
     await this.loader.start()
     this.sweep = setInterval(() => this.state.sweep(clock.now().getTime()), 1_000)
     const { port, socket } = config.edge
     const answering = {
+      certificate,
       authorizer: new Authorizer(this.state),
       clock,
       misses: new MissResolver({ resolve: (keyId) => this.loader.resolve(keyId) }),

@@ -1,13 +1,16 @@
 import { Authorizer } from '../../src/modules/gateway/authorize.ts'
 import { startEdgeServer } from '../../src/modules/gateway/edge-server.ts'
 import { EdgeState } from '../../src/modules/gateway/edge-state.ts'
+import { EDGE_CERTIFICATE } from '../support/gateway.ts'
 import type { SeededKey } from '../support/seed.ts'
 
 /** The real edge over a state filled from a file: every key has limits and a quota that let it pass. */
-const { seedFile, unix } = JSON.parse(process.argv[2] ?? '{}') as {
+const { seedFile, unix, tls } = JSON.parse(process.argv[2] ?? '{}') as {
   seedFile: string
   /** Listens here in place of a free port. */
   unix?: string
+  /** Behind a gateway; a load generator asks in plain text. */
+  tls?: boolean
 }
 const seeds = (await Bun.file(seedFile).json()) as SeededKey[]
 const clock = { now: () => new Date() }
@@ -44,6 +47,7 @@ for (const { id, hash, apiId, subscriptionId } of seeds) {
 
 const server = startEdgeServer({
   listen: unix === undefined ? { host: '127.0.0.1', port: 0 } : { unix },
+  ...(tls && { certificate: EDGE_CERTIFICATE }),
   authorizer: new Authorizer(state),
   clock,
 })

@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { findCaddy, freePort, startCaddy } from '#infra/embedded'
+import { pinnedCertificate } from '#lib/pinned-certificate'
 import { CaddyAdmin } from '../../src/modules/gateway/caddy.ts'
 import type { CaddyServer } from '../../src/modules/gateway/config-types.ts'
 import { renderServer, USAGE_LOGGER } from '../../src/modules/gateway/desired.ts'
@@ -30,6 +31,8 @@ export async function startGateway(options: {
   folder: string
   /** The server to push, given the address that it must listen on. */
   server: (listen: string) => CaddyServer
+  /** Instead of the repository's. */
+  caddyfile?: string
   /** Instead of what Veil gives its own Caddy. */
   env?: Record<string, string>
 }): Promise<BenchGateway> {
@@ -38,7 +41,7 @@ export async function startGateway(options: {
   const adminUrl = `http://127.0.0.1:${adminPort}`
   const caddy = await startCaddy({
     binary,
-    caddyfile: resolve('Caddyfile'),
+    caddyfile: options.caddyfile ?? resolve('Caddyfile'),
     env: {
       VEIL_CADDY_ADMIN: `127.0.0.1:${adminPort}`,
       VEIL_USAGE_LOG: join(folder, 'usage.log'),
@@ -69,6 +72,8 @@ async function push(adminUrl: string, server: CaddyServer): Promise<number> {
   return performance.now() - started
 }
 
+export const EDGE_CERTIFICATE = pinnedCertificate('secret of the bench', 'edge.veil')
+
 /** What somebody would write who only needs a proxy and the access log. */
 export function plainServer(listen: string, upstreamPort: number): CaddyServer {
   return {
@@ -96,6 +101,7 @@ export function veilServer(options: {
   return renderServer({
     listen: [listen],
     edgeDials: [edgeDial],
+    edgeCertificate: EDGE_CERTIFICATE,
     keyHeader: 'X-API-Key',
     apis: apis.map(({ id, slug }) => ({
       id,

@@ -1,3 +1,4 @@
+import { pinnedCertificate } from '#lib/pinned-certificate'
 import { CaddyAdmin } from '../../src/modules/gateway/caddy'
 import {
   type DesiredApi,
@@ -19,6 +20,13 @@ export interface Echo {
 export interface TestServer {
   port: number
   stop(): Promise<void>
+}
+
+/** What edges of tests prove themselves with. */
+export const EDGE_CERTIFICATE = pinnedCertificate('secret of the tests', 'edge.veil')
+export const EDGE_TLS = {
+  key: EDGE_CERTIFICATE.privateKeyPem,
+  cert: EDGE_CERTIFICATE.certificatePem,
 }
 
 /** An upstream that answers 200 with what it saw. */
@@ -54,6 +62,7 @@ export function startStandInEdge(): StandInEdge {
   const server = Bun.serve({
     hostname: '127.0.0.1',
     port: 0,
+    tls: EDGE_TLS,
     fetch: (request) => {
       const headers = Object.fromEntries(request.headers)
       seen.push(headers)
@@ -88,6 +97,7 @@ export function desiredGateway(
   return {
     listen: [caddy.gatewayAddress],
     edgeDials: edgePorts.map((port) => `127.0.0.1:${port}`),
+    edgeCertificate: EDGE_CERTIFICATE,
     keyHeader: 'X-API-Key',
     apis,
   }

@@ -1,4 +1,5 @@
 import type { Socket, TCPSocketListener, UnixSocketListener } from 'bun'
+import type { PinnedCertificate } from '#lib/pinned-certificate'
 import { emptyHead, INCOMPLETE, MALFORMED, type RequestHead, readHead } from './authorize-head'
 
 export type EdgeListen = { host: string; port: number } | { unix: string }
@@ -8,6 +9,8 @@ export type AnswerHead = (head: RequestHead) => string | Promise<string>
 
 export interface HeadServerOptions {
   listen: EdgeListen
+  /** Speaks TLS with it; plain text without. */
+  certificate?: PinnedCertificate
   answer: AnswerHead
   /** The answer to what cannot be read; the connection ends after it. */
   malformed: () => string
@@ -56,7 +59,7 @@ export class HeadHttpServer implements HeadServer {
 
   constructor(options: HeadServerOptions) {
     this.#options = options
-    this.#listener = this.#listen(options.listen)
+    this.#listener = this.#listen(options)
   }
 
   get port(): number | null {
@@ -79,7 +82,7 @@ export class HeadHttpServer implements HeadServer {
     clearTimeout(late)
   }
 
-  #listen(listen: EdgeListen) {
+  #listen({ listen, certificate }: HeadServerOptions) {
     const socket = {
       open: (opened: EdgeSocket) => this.#open(opened),
       data: (from: EdgeSocket, bytes: Buffer) => this.#receive(from, bytes.toString('latin1')),
@@ -87,9 +90,12 @@ export class HeadHttpServer implements HeadServer {
       close: (closed: EdgeSocket) => this.#closed(closed),
       error: (broken: EdgeSocket) => broken.terminate(),
     }
+    const tls = certificate && {
+      tls: { key: certificate.privateKeyPem, cert: certificate.certificatePem },
+    }
     return 'unix' in listen
-      ? Bun.listen<Connection>({ unix: listen.unix, socket })
-      : Bun.listen<Connection>({ hostname: listen.host, port: listen.port, socket })
+      ? Bun.listen<Connection>({ unix: listen.unix, socket, ...tls })
+      : Bun.listen<Connection>({ hostname: listen.host, port: listen.port, socket, ...tls })
   }
 
   #open(socket: EdgeSocket): void {

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { PinnedCertificate } from '#lib/pinned-certificate'
 import type { CaddyServer } from './config-types'
 import { apiRoute, type DesiredApi, UnrenderableApi } from './route-api'
 import { guardRoutes } from './route-guards'
@@ -12,6 +13,8 @@ export interface DesiredGateway {
   listen: string[]
   /** Where the edges answer: `127.0.0.1:9100` or `unix//path`. At least one. */
   edgeDials: string[]
+  /** What the edges prove themselves with. */
+  edgeCertificate: Pick<PinnedCertificate, 'serverName' | 'der'>
   /** The header that carries a key, besides `Authorization: Bearer`. */
   keyHeader: string
   apis: DesiredApi[]
@@ -28,10 +31,10 @@ export const USAGE_LOGGER = 'veil'
  * @throws UnrenderableApi for an API whose slug, upstream, method, header or key id has a wrong shape, or a slug twice
  */
 export function renderServer(desired: DesiredGateway): CaddyServer {
-  const { keyHeader, edgeDials, upstreamTimeoutSeconds = 60 } = desired
+  const { keyHeader, edgeDials, edgeCertificate, upstreamTimeoutSeconds = 60 } = desired
   if (!/^[A-Za-z0-9-]+$/.test(keyHeader)) throw new Error(`not a header name: ${keyHeader}`)
   requireDistinctSlugs(desired.apis)
-  const proxy = { keyHeader, edgeDials, upstreamTimeoutSeconds }
+  const proxy = { keyHeader, edgeDials, edgeCertificate, upstreamTimeoutSeconds }
   const leaves = desired.apis.map((api) => ({ slug: api.slug, route: apiRoute(api, keyHeader) }))
   return {
     listen: [...new Set(desired.listen)].toSorted(),

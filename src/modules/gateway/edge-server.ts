@@ -1,4 +1,5 @@
 import type { Clock } from '#lib/clock'
+import type { PinnedCertificate } from '#lib/pinned-certificate'
 import type { Admission, Authorizer, Decision } from './authorize'
 import { type RequestHead, requestIdOf } from './authorize-head'
 import { type EdgeListen, HeadHttpServer } from './authorize-http'
@@ -7,6 +8,8 @@ import { problemBody, type Refusal, refusal } from './authorize-refusal'
 
 export interface EdgeServerOptions {
   listen: EdgeListen
+  /** What the gateway knows us by (docs/decisions/0010); plain text without. */
+  certificate?: PinnedCertificate
   authorizer: Authorizer
   clock: Clock
   /** Asked once before an unknown or pending key is refused; without it the state is the truth. */
@@ -31,6 +34,7 @@ export function startEdgeServer(options: EdgeServerOptions): EdgeServer {
   const answers = new EdgeAnswers(options)
   return new HeadHttpServer({
     listen: options.listen,
+    ...(options.certificate && { certificate: options.certificate }),
     answer: (head) => answers.answer(head),
     malformed: () => answers.malformed(),
   })

@@ -6,6 +6,9 @@ const RAW_TARGET = '{http.request.orig_uri}'
 const CANONICAL_SEGMENT = '^/[a-z0-9-]+(?:[/?]|$)'
 /** RFC 3986 `pchar`: with anything else Go writes the path anew, and `%2F` would become a slash. */
 const CANONICAL_PATH = "^/(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*(?:\\?|$)"
+/** What all of these let pass and nearly every call looks like: one expression tried in place of three. */
+const PLAIN_PATH =
+  "^/[a-z0-9-]+(?:/(?:[A-Za-z0-9_~!$&'()*+,;=:@-][A-Za-z0-9._~!$&'()*+,;=:@-]*)?)*(?:\\?|$)"
 /** In the decoded path, with what some servers also take for a separator: backslash and `..;`. */
 const DOT_SEGMENT = '(?:^|[/\\\\])\\.\\.?(?:[/\\\\;]|$)'
 
@@ -17,13 +20,20 @@ export function guardRoutes(keyHeader: string): CaddyRoute[] {
   const carriers = `(?i)(?:^|[\\s,])(?:${escapeRegExp(keyHeader)}|authorization|x-veil-)`
   return [
     { handle: prelude() },
-    refuse({ not: [vars(RAW_TARGET, CANONICAL_SEGMENT)] }, UNKNOWN_API),
-    refuse({ not: [vars(RAW_TARGET, CANONICAL_PATH)] }, AMBIGUOUS_PATH),
-    refuse(vars('{http.request.uri.path}', DOT_SEGMENT), AMBIGUOUS_PATH),
+    when({ not: [vars(RAW_TARGET, PLAIN_PATH)] }, [
+      refuse({ not: [vars(RAW_TARGET, CANONICAL_SEGMENT)] }, UNKNOWN_API),
+      refuse({ not: [vars(RAW_TARGET, CANONICAL_PATH)] }, AMBIGUOUS_PATH),
+      refuse(vars('{http.request.uri.path}', DOT_SEGMENT), AMBIGUOUS_PATH),
+    ]),
     // A header named in Connection is dropped before it is proxied: the edge would be picked at random.
     refuse({ header_regexp: { Connection: { pattern: carriers } } }, FORBIDDEN_CONNECTION_OPTION),
-    ...bearerRoutes(keyHeader),
+    when({ header: { Authorization: ['*'] } }, bearerRoutes(keyHeader)),
   ]
+}
+
+/** Routes that are only tried on such requests: every route costs every call its matcher. */
+export function when(matcher: Record<string, unknown>, routes: CaddyRoute[]): CaddyRoute {
+  return { match: [matcher], handle: [{ handler: 'subroute', routes }] }
 }
 
 function refuse(matcher: Record<string, unknown>, refusal: CaddyHandler): CaddyRoute {

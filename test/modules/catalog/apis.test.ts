@@ -346,6 +346,12 @@ test('whatever may be created can be rendered, and the gateway takes it', async 
   await container.sql`update apis set status = 'published'`
   const apis = await loadDesiredApis(container.database.db)
   expect(apis.length).toBeGreaterThan(accepted)
-  renderServer({ listen: [':1'], edgeDials: ['127.0.0.1:2'], keyHeader: 'X-API-Key', apis })
+  renderServer({
+    listen: [':1'],
+    edgeDials: ['127.0.0.1:2'],
+    edgeCertificate: { serverName: 'edge', der: '' },
+    keyHeader: 'X-API-Key',
+    apis,
+  })
   expect(await container.pusher.push()).toMatchObject({ writes: 1 })
 })

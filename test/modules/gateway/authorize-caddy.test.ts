@@ -4,6 +4,7 @@ import {
   anApi,
   desiredGateway,
   type Echo,
+  EDGE_CERTIFICATE,
   pushDesired,
   startEchoUpstream,
   type TestServer,
@@ -23,6 +24,7 @@ beforeAll(async () => {
   ;[caddy, upstream] = [await startTestCaddy(), startEchoUpstream('one')]
   edge = startEdgeServer({
     listen: { host: '127.0.0.1', port: 0 },
+    certificate: EDGE_CERTIFICATE,
     authorizer: known.authorizer,
     clock: { now: () => new Date(NOON) },
   })

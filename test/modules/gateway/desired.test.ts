@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { anApi, testKeyId } from '#test/gateway'
+import { anApi, EDGE_CERTIFICATE, testKeyId } from '#test/gateway'
 import type { CaddyRoute } from '../../../src/modules/gateway/config-types'
 import {
   type DesiredApi,
@@ -96,6 +96,7 @@ describe('prefixTree', () => {
 const desired = (part: Partial<DesiredGateway> = {}): DesiredGateway => ({
   listen: [':8080'],
   edgeDials: ['127.0.0.1:1'],
+  edgeCertificate: EDGE_CERTIFICATE,
   keyHeader: 'X-API-Key',
   apis: [],
   ...part,
