@@ -1,4 +1,4 @@
-import { appendFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs'
+import { appendFileSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { lines, range, refusedByGateway, ShipperFixture, shipAll } from './shipper-fixture'
 
@@ -94,6 +94,17 @@ test('a file that is not what it was is not taken for it', async () => {
   await newShipper().runOnce()
   expect(fixture.api.events).toEqual([])
   expect(fixture.api.unrecoverable).toEqual([{ first: 1, last: 20 }])
+})
+
+test('a piece that does not hold as many calls as it did is not guessed at', async () => {
+  const sent = await shipThirty()
+  const rotated = fixture.rotated('2026-01-01T00-00-00.000')
+  const [first = '', second = '', ...others] = readFileSync(rotated, 'utf8').split('\n')
+  writeFileSync(rotated, [first, 'x'.repeat(second.length), ...others].join('\n'))
+  fixture.api.gaps = [{ first: 5, last: 22 }]
+  await newShipper().runOnce()
+  expect(fixture.api.events).toEqual(sent.slice(20, 22))
+  expect(fixture.api.unrecoverable).toEqual([{ first: 5, last: 20 }])
 })
 
 test('a refusal while gaps are filled does not hold up new calls', async () => {
