@@ -8,7 +8,13 @@ import { keyRoutes } from '#modules/keys'
 import { pricingRoutes } from '#modules/pricing'
 import { quotaRoutes } from '#modules/quota'
 import { subscribeRoutes, subscriptionRoutes } from '#modules/subscriptions'
-import { apiUsageRoutes, keyUsageRoutes, usageReportRoutes, usageRoutes } from '#modules/usage'
+import {
+  apiUsageRoutes,
+  completenessRoutes,
+  keyUsageRoutes,
+  usageReportRoutes,
+  usageRoutes,
+} from '#modules/usage'
 import { healthRoutes } from './health'
 
 /** The HTTP side: which routes there are, and nothing else. */
@@ -28,6 +34,7 @@ export function buildApp(container: Container) {
       usageReportRoutes(container.usageReports),
       keyUsageRoutes(container.usageReports),
       apiUsageRoutes(container.usageReports),
+      completenessRoutes(container.completeness),
       providerRoutes(container.catalog, container.plans),
       categoryRoutes(container.categories),
       pricingRoutes(container.pricing),

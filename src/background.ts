@@ -4,6 +4,8 @@ import { Leases } from '#infra/lock'
 import { Worker } from '#infra/queue'
 import {
   registerUsage,
+  usageCompletenessJob,
+  usageGapDetected,
   usagePartitionsJob,
   usageRetentionJob,
   usageRollupJob,
@@ -13,12 +15,14 @@ import {
 export function buildWorker({ database, clock, logger }: Container): Worker {
   const worker = new Worker({ database, logger })
   registerUsage(worker, database, clock)
+  worker.on(usageGapDetected, async (gap) => logger.error(gap, 'usage.gap-detected'))
   return worker
 }
 
 /** Which job runs when. */
 export function buildCron(container: Container): CronRunner {
-  const { config, database, clock, logger, subscriptions, sql, idempotency } = container
+  const { config, database, clock, logger, subscriptions, sql, idempotency, completeness } =
+    container
   return new CronRunner({
     leases: new Leases(database.db),
     clock,
@@ -37,6 +41,7 @@ export function buildCron(container: Container): CronRunner {
       usagePartitionsJob(sql, clock),
       usageRetentionJob(sql, config.usage.retentionDays),
       usageRollupJob(database),
+      usageCompletenessJob(completeness),
       defineJob({
         name: 'idempotency-keys-cleanup',
         schedule: '0 41 * * * *',

@@ -21,7 +21,7 @@ import { KeyService, keysOfSubscriptions } from '#modules/keys'
 import { PricingService, readPricingFile } from '#modules/pricing'
 import { QuotaService } from '#modules/quota'
 import { SubscriptionService } from '#modules/subscriptions'
-import { UsageReports, UsageService } from '#modules/usage'
+import { CompletenessService, UsageReports, UsageService } from '#modules/usage'
 
 const PUSH_PATIENCE_MS = 4_000
 /** Caddy takes about two seconds to provision 5,000 APIs. */
@@ -104,13 +104,15 @@ export function buildContainer(options: ContainerOptions) {
   const keys = new KeyService(db, clock, coordinator, subscriptions)
   const quota = new QuotaService(db, subscriptions, keys, pricing, clock)
   const usage = new UsageService(database, clock, config.usage.backlogLimit)
+  const completeness = new CompletenessService(database, clock)
   const usageReports = new UsageReports(database, clock, { subscriptions, keys, catalog, quota })
   const queue = new QueueService(database, clock)
   const runningCost = new RunningCostService(db, quota)
   return {
     ...{ config, database, logger, clock, sql, secrets, edgeCertificate },
     ...{ identity, catalog, categories, plans, marketplace, pricing, subscriptions, keys, quota },
-    ...{ usage, usageReports, queue, runningCost, gateways, pusher, coordinator, idempotency },
+    ...{ usage, usageReports, completeness, queue, runningCost },
+    ...{ gateways, pusher, coordinator, idempotency },
   }
 }
 

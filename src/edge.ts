@@ -30,7 +30,7 @@ export class Edge {
     this.shipper = new Shipper({
       gatewayId: config.gateway.id,
       logPath: usageLog,
-      checkpointPath: resolve(config.dataDir, `shipper-${config.gateway.id}.json`),
+      journalPath: resolve(config.dataDir, `shipper-${config.gateway.id}.journal`),
       url: config.usage.url,
       token: invariant(secrets.usageTokens[0], 'a usage token'),
       logger,

@@ -9,7 +9,13 @@ const CONSUMER = [
   'usage:read',
 ] as const
 const PROVIDER = ['account:manage', 'catalog:read', 'catalog:write', 'catalog:publish'] as const
-const ADMIN = ['account:manage', 'categories:write', 'queue:read', 'queue:manage'] as const
+const ADMIN = [
+  'account:manage',
+  'categories:write',
+  'queue:read',
+  'queue:manage',
+  'usage:audit',
+] as const
 
 export const PERMISSIONS_OF_ROLE = {
   consumer: CONSUMER,

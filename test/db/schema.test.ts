@@ -18,6 +18,7 @@ const TABLES = [
   ...['api_subscriptions', 'billing_periods', 'subscription_pricing_history', 'api_keys'],
   ...['usage_records', 'usage_counters', 'usage_backlog', 'usage_projections'],
   ...['api_usage_analytics', 'api_operation_analytics', 'billing_periods_version'],
+  ...['usage_arrivals', 'usage_gaps'],
   ...['invoices', 'payment_records', 'approvals', 'approval_comments', 'approval_history'],
   ...['gateway_commits', 'leases', 'events', 'dead_letters', 'idempotency_keys', 'audit_log'],
 ]
@@ -103,6 +104,9 @@ const ROWS = {
   usage_counters: () => ({
     ...{ subscription_id: uuid(seed.subscriptionId), billing_period_id: uuid(seed.periodId) },
     ...{ calls: '1', errors: '0', units: '1' },
+  }),
+  usage_gaps: () => ({
+    ...{ gateway_id: "'gateway-1'", first: '4', last: '7', since: 'now()', state: "'open'" },
   }),
   gateway_commits: () => ({
     ...{
@@ -303,6 +307,7 @@ describe('what must not be is refused', () => {
       '23503',
       'usage_counters_billing_period_id_billing_periods_id_fk',
     ],
+    ['usage_gaps', 'the wrong way round', { first: '8' }, '23514', 'usage_gaps_order'],
     [
       'gateway_commits',
       'two changes of one subject at once',

@@ -64,11 +64,17 @@ export function parseAccessLogLine(line: string): GatewayCall | null {
 
 type Fields = Record<string, unknown>
 
+/** How Caddy begins a line. Inside of one the quotes would be escaped. */
+const BEGIN = '{"level":'
+
 function parseJson(line: string): Fields {
   let parsed: unknown
   try {
     parsed = JSON.parse(line)
   } catch (error) {
+    // A full disk or a kill may have left a piece of an earlier line, or a hole, before a whole one.
+    const begin = line.lastIndexOf(BEGIN)
+    if (begin > 0) return parseJson(line.slice(begin))
     throw new MalformedAccessLogLine('not JSON', error)
   }
   if (!isFields(parsed)) throw new MalformedAccessLogLine('not an object')

@@ -1,12 +1,21 @@
 import { createHash } from 'node:crypto'
 import { type FileHandle, open, readdir, stat } from 'node:fs/promises'
 import { basename, dirname, extname, join } from 'node:path'
-import type { LogPosition } from './shipper-checkpoint'
 
 /** One file of the log as it was when we looked. */
 export interface LogFile {
   path: string
+  /** `device:inode`: a file keeps it when it is renamed. */
   identity: string
+}
+
+/** A place in a file of the log. */
+export interface LogPosition {
+  identity: string
+  /** Bytes before it. */
+  end: number
+  /** Digest of the file's first line: tells it from a later file with the same inode. */
+  head: string
 }
 
 const NEWLINE = 10
@@ -32,48 +41,61 @@ export async function listLogFiles(path: string): Promise<LogFile[]> {
   )
 }
 
-/** The file that a position stands in, or −1 when it is gone (or its inode belongs to another file). */
-export async function findPosition(files: LogFile[], position: LogPosition): Promise<number> {
-  const index = files.findIndex((file) => file.identity === position.identity)
-  const file = files[index]
-  if (!file) return -1
-  return (await headOf(file.path, position.offset)) === position.head ? index : -1
+/** The log's files, and which of them holds `position`: −1 when that is gone, or its inode another's. */
+export async function lookUp(
+  path: string,
+  position: LogPosition,
+): Promise<{ files: LogFile[]; index: number }> {
+  for (let look = 1; ; look++) {
+    const files = await listLogFiles(path)
+    const index = files.findIndex(({ identity }) => identity === position.identity)
+    const file = files[index]
+    if (file && (await holds(file, position))) return { files, index }
+    // A file may be renamed while we look.
+    if (look === 2) return { files, index: -1 }
+  }
 }
 
-/** What tells a file from a later one with the same inode: a digest of what was shipped first of it. */
-export async function headOf(path: string, offset: number): Promise<string> {
-  return withFile(path, '', async (file) => {
-    const buffer = Buffer.alloc(Math.min(offset, HEAD_BYTES))
-    const { bytesRead } = await file.read(buffer, 0, buffer.length, 0)
-    return createHash('sha256').update(buffer.subarray(0, bytesRead)).digest('hex')
-  })
+/** Whether the file is still the one of the position, and was not cut short since. */
+export async function holds(file: LogFile, { identity, end, head }: LogPosition): Promise<boolean> {
+  if (file.identity !== identity) return false
+  const found = await withFile(file, async (handle) => ({
+    size: (await handle.stat()).size,
+    head: await headOf(handle),
+  }))
+  return found !== null && found.size >= end && (end === 0 || found.head === head)
 }
 
 export interface LogLines {
   lines: { text: string; end: number }[]
   /** Bytes behind the last whole line: one that is being written, or was cut off. */
   rest: number
+  /** Digest of the file's first line. */
+  head: string
 }
 
 /**
  * The whole lines from `offset` on that fit into a chunk, at least one if there is one; `end` is the
- * offset behind its newline. Memory is bounded by the longest line.
+ * offset behind its newline. Memory is bounded by the longest line. Null when the path leads to
+ * another file by now.
  */
-export async function readLines(path: string, offset: number): Promise<LogLines> {
-  return withFile(path, { lines: [], rest: 0 }, async (file) => {
+export async function readLines(file: LogFile, offset: number): Promise<LogLines | null> {
+  return withFile(file, async (handle) => {
+    const head = await headOf(handle)
     for (let size = CHUNK_BYTES; ; size *= 2) {
       const buffer = Buffer.allocUnsafe(size)
-      const { bytesRead } = await file.read(buffer, 0, size, offset)
+      const { bytesRead } = await handle.read(buffer, 0, size, offset)
       const chunk = buffer.subarray(0, bytesRead)
       const isWhole = chunk.includes(NEWLINE) || bytesRead < size
-      if (isWhole) return splitLines(chunk, offset)
+      if (isWhole) return { ...splitLines(chunk, offset), head }
       // No line is that long: it is given up in pieces, which are malformed each.
-      if (size >= LONGEST_LINE_BYTES) return { lines: [{ text: '', end: offset + size }], rest: 0 }
+      if (size >= LONGEST_LINE_BYTES)
+        return { lines: [{ text: '', end: offset + size }], rest: 0, head }
     }
   })
 }
 
-function splitLines(chunk: Buffer, offset: number): LogLines {
+function splitLines(chunk: Buffer, offset: number): Pick<LogLines, 'lines' | 'rest'> {
   const lines: LogLines['lines'] = []
   let start = 0
   for (;;) {
@@ -84,17 +106,27 @@ function splitLines(chunk: Buffer, offset: number): LogLines {
   }
 }
 
+/** Of the first line, which holds an instant and mostly an id; of its beginning, where it is long. */
+async function headOf(handle: FileHandle): Promise<string> {
+  const buffer = Buffer.alloc(HEAD_BYTES)
+  const { bytesRead } = await handle.read(buffer, 0, HEAD_BYTES, 0)
+  const newline = buffer.indexOf(NEWLINE)
+  const line = buffer.subarray(0, newline < 0 ? bytesRead : newline)
+  return createHash('sha256').update(line).digest('hex').slice(0, 32)
+}
+
+/** Null when the path leads nowhere, or to another file: it was renamed since we looked. */
 async function withFile<T>(
-  path: string,
-  ifAbsent: T,
-  work: (file: FileHandle) => Promise<T>,
-): Promise<T> {
-  const file = await open(path, 'r').catch(absent(null))
-  if (!file) return ifAbsent
+  { path, identity }: LogFile,
+  work: (handle: FileHandle) => Promise<T>,
+): Promise<T | null> {
+  const handle = await open(path, 'r').catch(absent(null))
+  if (!handle) return null
   try {
-    return await work(file)
+    const { dev, ino } = await handle.stat({ bigint: true })
+    return `${dev}:${ino}` === identity ? await work(handle) : null
   } finally {
-    await file.close()
+    await handle.close()
   }
 }
 

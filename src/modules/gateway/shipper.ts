@@ -2,27 +2,34 @@ import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '#infra/logger'
-import { parseAccessLogLine } from './access-log'
+import type { SequenceRange } from '#lib/sequence-range'
 import {
-  type LogPosition,
-  readCheckpoint,
-  type ShipperCheckpoint,
-  writeCheckpoint,
-} from './shipper-checkpoint'
-import { isMisconfigured, patienceMs, postEvents, type ShippedEvent } from './shipper-client'
-import { findPosition, headOf, type LogFile, listLogFiles, readLines } from './shipper-log'
+  type Arrivals,
+  IngestClient,
+  isMisconfigured,
+  type PostResult,
+  patienceMs,
+  type Refusal,
+} from './shipper-client'
+import { fillGaps } from './shipper-gaps'
+import { ShipperJournal } from './shipper-journal'
+import type { Batch } from './shipper-reader'
+import { MOST_EVENTS_A_WAVE, nextWave, type Wave } from './shipper-wave'
 
 export interface ShipperOptions {
   gatewayId: string
   /** Caddy's access log; rotated files lie beside it as `<name>-<time><extension>`. */
   logPath: string
-  checkpointPath: string
+  /** What was shipped; its folder is made where it is missing. */
+  journalPath: string
   /** Base address of the REST API. */
   url: string
   token: string
   logger: Logger
   /** Milliseconds between looks at a log that has not grown. */
   pollMs?: number
+  /** Milliseconds between questions to the API what it misses. */
+  gapPollMs?: number
   /** Uniform in [0, 1). */
   random?: () => number
 }
@@ -39,33 +46,27 @@ export interface ShipperRound {
 }
 
 const NOTHING: ShipperRound = { shipped: 0, skipped: 0, malformed: 0, rejected: 0, waitMs: null }
-const MOST_EVENTS = 1_000
-const LONGEST_PATH = 4_096
 const POLL_MS = 100
-
-interface Batch {
-  events: ShippedEvent[]
-  skipped: number
-  malformed: number
-  /** Bytes behind the last whole line. */
-  rest: number
-  next: LogPosition
-}
+const GAP_POLL_MS = 30_000
 
 /**
- * Brings the gateway's access log to the ledger. Its checkpoint moves only when the API has a batch,
- * so after a crash the same lines are sent again, under the same numbers; the ledger knows them.
- * Should the checkpoint be lost, all files that are there are sent again under numbers from 1 on.
+ * Brings the gateway's access log to the ledger. The journal goes on only when the API has the lines, so
+ * after a crash they are sent again, under the same numbers; the ledger knows them. Should the journal
+ * be lost, all files that are there are sent again, under numbers that the API has not seen.
  */
 export class Shipper {
-  private checkpoint: ShipperCheckpoint | null = null
-  private readonly stopped = new AbortController()
-  private loop: Promise<void> | null = null
+  private journal: ShipperJournal | null = null
+  /** Number of the next event; null until the API was asked. */
+  private next: number | null = null
+  private askAgainAt = 0
   private refusals = 0
-  /** Smaller for a while when the API finds a batch too large. */
-  private mostEvents = MOST_EVENTS
+  private readonly stopped = new AbortController()
+  private readonly client: IngestClient
+  private loop: Promise<void> | null = null
 
-  constructor(private readonly options: ShipperOptions) {}
+  constructor(private readonly options: ShipperOptions) {
+    this.client = new IngestClient(options, this.stopped.signal)
+  }
 
   start(): void {
     this.loop ??= this.run()
@@ -82,7 +83,7 @@ export class Shipper {
     while (!this.stopped.signal.aborted) {
       const round = await this.runOnce().catch((error: unknown) => {
         logger.error({ err: error }, 'shipper.round-failed')
-        return { ...NOTHING, waitMs: patienceMs(null, ++this.refusals, this.random()) }
+        return { ...NOTHING, waitMs: this.patience(null) }
       })
       const idle = round.shipped + round.skipped + round.malformed === 0
       const pause = round.waitMs ?? (idle ? pollMs : 0)
@@ -90,136 +91,114 @@ export class Shipper {
     }
   }
 
-  /** Ships at most one batch. After a refusal nothing has moved, and `waitMs` says how long to wait. */
+  /**
+   * Ships at most one wave of batches; from time to time sends again what the API misses. What was not
+   * taken is shipped by a later round, under the same numbers.
+   *
+   * @throws Error when the log cannot be read or the journal not be written; that counts as not taken
+   */
   async runOnce(): Promise<ShipperRound> {
-    this.checkpoint ??= await this.loadCheckpoint()
-    const batch = await this.nextBatch(this.checkpoint)
-    if (!batch) return NOTHING
-    const { events, skipped, malformed } = batch
-    const rejected = events.length === 0 ? 0 : await this.post(events)
-    if (typeof rejected !== 'number') return { ...NOTHING, waitMs: rejected.waitMs }
-    const moved: ShipperCheckpoint = {
-      ...this.checkpoint,
-      nextSequence: this.checkpoint.nextSequence + events.length,
-      position: batch.next,
-    }
-    await writeCheckpoint(this.options.checkpointPath, moved)
-    this.checkpoint = moved
-    return { shipped: events.length, skipped, malformed, rejected, waitMs: null }
+    this.journal ??= await this.openJournal()
+    const { journal } = this
+    const refusal = performance.now() < this.askAgainAt ? null : await this.compare(journal)
+    const waitMs = refusal && this.refuse(refusal)
+    // Gaps can wait; without the API's word it is not known which number comes next.
+    if (this.next === null) return { ...NOTHING, waitMs }
+    const first = this.next
+    const wave = await nextWave(this.options, journal, first)
+    if (!wave) return NOTHING
+    const results = await Promise.all(wave.batches.map((batch) => this.post(batch)))
+    const refusedAt = results.findIndex(({ kind }) => kind === 'refused')
+    const taken = wave.batches.slice(0, refusedAt < 0 ? results.length : refusedAt)
+    const round = await this.record(journal, wave, taken, first)
+    const refused = results[refusedAt]
+    if (refused?.kind === 'refused') return { ...round, waitMs: this.refuse(refused) }
+    this.refusals = 0
+    const rejected = results.reduce(
+      (sum, result) => sum + ('rejected' in result ? result.rejected : 0),
+      0,
+    )
+    if (rejected > 0) this.options.logger.warn({ rejected }, 'shipper.events-rejected')
+    return { ...round, rejected }
   }
 
-  private async loadCheckpoint(): Promise<ShipperCheckpoint> {
-    const { checkpointPath, gatewayId, logger } = this.options
-    await mkdir(dirname(checkpointPath), { recursive: true })
-    const found = await readCheckpoint(checkpointPath).catch((error: unknown) => {
-      logger.error({ err: error, checkpointPath }, 'shipper.checkpoint-unreadable')
-      return null
-    })
-    if (found?.gatewayId === gatewayId) return found
-    // A gateway that was renamed counts from 1, but what was shipped under the old name stays shipped.
-    return { gatewayId, nextSequence: 1, position: found?.position ?? null }
+  private async openJournal(): Promise<ShipperJournal> {
+    const { journalPath, logger } = this.options
+    await mkdir(dirname(journalPath), { recursive: true })
+    const journal = await ShipperJournal.open(journalPath)
+    const { damaged } = journal
+    if (damaged > 0) logger.error({ journalPath, damaged }, 'shipper.journal-damaged')
+    return journal
   }
 
-  private async nextBatch({ position, nextSequence }: ShipperCheckpoint): Promise<Batch | null> {
-    // The list comes before the read: a file with a later one beside it gets no more lines.
-    const files = await listLogFiles(this.options.logPath)
-    const found = await this.locate(files, position)
-    let { index, offset } = found
-    let malformed = 0
-    for (;;) {
-      const file = files[index]
-      if (!file) return null
-      const batch = await this.readBatch(file, offset, nextSequence)
-      const isLast = index === files.length - 1
-      if (batch.next.offset > offset) return { ...batch, malformed: malformed + batch.malformed }
-      if (isLast) return index === found.index ? null : { ...batch, malformed }
-      // The last line of a finished file was cut off; the rest of it will never come.
-      if (batch.rest > 0) {
-        malformed++
-        this.reportMalformed(file.path, offset, 'cut off')
-      }
-      index++
-      offset = 0
-    }
+  /** Asks the API what arrived, and sends again what did not. */
+  private async compare(journal: ShipperJournal): Promise<Refusal | null> {
+    const { gapPollMs = GAP_POLL_MS } = this.options
+    const told = await this.client.arrivals(this.options.gatewayId)
+    if (told.kind === 'refused') return told
+    this.next ??= this.beginAt(journal.last, told.arrivals.highest)
+    const gaps = missingOf(told.arrivals, this.next - 1)
+    const filled = await fillGaps({ ...this.options, journal, client: this.client }, gaps)
+    if (filled.kind === 'refused' || filled.isDone) this.askAgainAt = performance.now() + gapPollMs
+    return filled.kind === 'refused' ? filled : null
   }
 
-  private async locate(
-    files: LogFile[],
-    position: LogPosition | null,
-  ): Promise<{ index: number; offset: number }> {
-    if (!position) return { index: 0, offset: 0 }
-    const index = await findPosition(files, position)
-    if (index >= 0) return { index, offset: position.offset }
-    // A file may have been renamed between the two looks that make a list.
-    const again = await listLogFiles(this.options.logPath)
-    const found = await findPosition(again, position)
-    files.splice(0, files.length, ...again)
-    if (found >= 0) return { index: found, offset: position.offset }
-    // Old files are removed first, so nothing that is left has been shipped.
-    if (files.length > 0) {
-      this.options.logger.error({ lost: position.identity }, 'shipper.log-file-vanished')
-    }
-    return { index: 0, offset: 0 }
+  /** Numbers go on where the journal ends, unless the API has seen more than can be on its way. */
+  private beginAt(last: ShipperJournal['last'], highest: number): number {
+    const { gatewayId, logger } = this.options
+    // A gateway that was renamed has numbers of its own; what was shipped stays shipped.
+    if (last?.gatewayId !== gatewayId) return highest + 1
+    const next = last.first + last.count
+    if (highest < next + MOST_EVENTS_A_WAVE) return next
+    logger.error({ next, highest }, 'shipper.numbers-taken')
+    return highest + 1
   }
 
-  private async readBatch(file: LogFile, offset: number, nextSequence: number): Promise<Batch> {
-    const { lines, rest } = await readLines(file.path, offset)
-    const batch = { events: [] as ShippedEvent[], skipped: 0, malformed: 0 }
-    let end = offset
-    for (const line of lines) {
-      if (batch.events.length === this.mostEvents) break
-      const event = this.toEvent(line.text, nextSequence + batch.events.length)
-      if (event) batch.events.push(event)
-      else if (event === null) batch.skipped++
-      else {
-        batch.malformed++
-        this.reportMalformed(file.path, end, 'not an access log line')
-      }
-      end = line.end
-    }
-    const head = await headOf(file.path, end)
-    return { ...batch, rest, next: { identity: file.identity, offset: end, head } }
+  private async post({ events }: Batch): Promise<PostResult> {
+    return events.length === 0 ? { kind: 'taken', rejected: 0 } : this.client.postEvents(events)
   }
 
-  /** Null for a call that was not let through, undefined for a line that cannot be read. */
-  private toEvent(line: string, sequence: number): ShippedEvent | null | undefined {
-    try {
-      const call = parseAccessLogLine(line)
-      if (!call) return null
-      const { requestId, keyId, method, path, status, requestBytes, responseBytes, at } = call
-      return {
-        ...{ id: requestId, gatewayId: this.options.gatewayId, sequence },
-        keyId: keyId.startsWith('key_') ? keyId : `key_${keyId}`,
-        ...{ method, path: path.slice(0, LONGEST_PATH).toWellFormed(), status },
-        ...{ durationMs: Math.round(call.durationMs), requestBytes, responseBytes, at },
-      }
-    } catch {
-      return undefined
-    }
+  /** Notes what the API has. */
+  private async record(
+    journal: ShipperJournal,
+    { file, offset, head, batches, cutOff, files }: Wave,
+    taken: readonly Batch[],
+    first: number,
+  ): Promise<ShipperRound> {
+    if (taken.length === 0 && batches.length > 0) return NOTHING
+    const sum = (of: (batch: Batch) => number) =>
+      taken.reduce((total, batch) => total + of(batch), 0)
+    const count = sum(({ events }) => events.length)
+    const { gatewayId, logger } = this.options
+    const { identity, path } = file
+    const end = taken.at(-1)?.end ?? offset
+    await journal.append({ gatewayId, first, count, identity, offset, end, head })
+    this.next = first + count
+    for (const { path } of cutOff) logger.warn({ path }, 'shipper.line-cut-off')
+    const malformed = taken.flatMap((batch) => batch.malformed)
+    for (const offset of malformed) logger.warn({ path, offset }, 'shipper.line-malformed')
+    await journal.compact((identity) => files.some((file) => file.identity === identity))
+    const skipped = sum((batch) => batch.skipped)
+    return { ...NOTHING, shipped: count, skipped, malformed: malformed.length + cutOff.length }
   }
 
-  private reportMalformed(path: string, offset: number, reason: string): void {
-    this.options.logger.warn({ path, offset, reason }, 'shipper.line-malformed')
-  }
-
-  private async post(events: ShippedEvent[]): Promise<number | { waitMs: number }> {
-    const { logger } = this.options
-    const result = await postEvents(this.options, events, this.stopped.signal)
-    if (result.kind === 'taken') {
-      this.refusals = 0
-      this.mostEvents = MOST_EVENTS
-      if (result.rejected > 0) logger.warn({ rejected: result.rejected }, 'shipper.events-rejected')
-      return result.rejected
-    }
-    this.refusals++
-    const { status, reason, retryAfterMs } = result
-    if (status === 413) this.mostEvents = Math.max(1, Math.floor(events.length / 2))
+  /** @returns milliseconds to wait */
+  private refuse({ status, reason, retryAfterMs }: Refusal): number {
     const level = isMisconfigured(status) ? 'error' : 'warn'
-    logger[level]({ status, reason, refusals: this.refusals }, 'shipper.post-refused')
-    return { waitMs: patienceMs(retryAfterMs, this.refusals, this.random()) }
+    const waitMs = this.patience(retryAfterMs)
+    const { refusals } = this
+    this.options.logger[level]({ status, reason, refusals, waitMs }, 'shipper.refused')
+    return waitMs
   }
 
-  private random(): number {
-    return (this.options.random ?? Math.random)()
+  private patience(retryAfterMs: number | null): number {
+    return patienceMs(retryAfterMs, ++this.refusals, (this.options.random ?? Math.random)())
   }
+}
+
+/** What of our numbers up to `last` the API has not: its gaps, and what it has forgotten behind them. */
+function missingOf({ highest, gaps }: Arrivals, last: number): SequenceRange[] {
+  // Higher numbers are on their way and come by themselves.
+  const ours = gaps.map((gap) => ({ first: gap.first, last: Math.min(gap.last, last) }))
+  return [...ours, { first: highest + 1, last }].filter((range) => range.first <= range.last)
 }

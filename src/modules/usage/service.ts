@@ -7,6 +7,7 @@ import { parseId } from '#lib/id'
 import { type Admission, admit, storableCopy } from './admission'
 import { UsageBacklog } from './backlog'
 import { addToBacklog } from './backlog-repository'
+import { markArrived } from './completeness-repository'
 import { UsageRangeInvalid, UsageSubscriptionUnknown } from './errors'
 import { usageBatchReceived } from './events'
 import { type Bucket, isSubscriptionOf, selectBuckets, selectCurrentUsage } from './read-repository'
@@ -48,6 +49,7 @@ export class UsageService {
         if (batch) await addToBacklog(tx, batch, accepted.length)
       }
       await addDeadLetters(tx, toDeadLetters(events, rejected), this.clock)
+      await markArrived(tx, events, accepted)
     })
     this.backlog.take(accepted.length)
     return { accepted: accepted.length, rejected }

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { appendFileSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -13,6 +12,7 @@ import { freshDatabase, type TestDatabase } from '#test/database'
 import { eventually } from '#test/poll'
 import { type SeededSubscription, seedSubscription } from '#test/seed'
 import { startUsageApi, TOKEN } from '../usage/usage-api'
+import { logLine } from './access-log-lines'
 
 let database: TestDatabase
 let worker: Worker
@@ -48,7 +48,7 @@ afterEach(async () => {
 
 function startShipper() {
   const options = {
-    ...{ gatewayId: 'gateway-1', logPath: log, checkpointPath: join(folder, 'checkpoint.json') },
+    ...{ gatewayId: 'gateway-1', logPath: log, journalPath: join(folder, 'shipper.journal') },
     ...{ url: `http://127.0.0.1:${api.port}`, token: TOKEN, pollMs: 5 },
   }
   const script = join(import.meta.dirname, 'shipper-process.ts')
@@ -62,13 +62,7 @@ async function kill() {
   await shipper.exited
 }
 
-const line = () =>
-  `${JSON.stringify({
-    ts: Date.now() / 1_000,
-    user_id: `${subscription.keyId.slice(4)} api_1 ${randomUUID()} 0`,
-    request: { method: 'GET', uri: '/weather' },
-    ...{ duration: 0.01, size: 10, status: 200 },
-  })}\n`
+const line = () => logLine({ keyId: subscription.keyId.slice('key_'.length) })
 
 const counted = async () => (await database.db.select().from(usageCounters))[0]?.calls ?? 0
 

@@ -2,109 +2,48 @@ import { randomUUID } from 'node:crypto'
 import {
   appendFileSync,
   existsSync,
-  mkdtempSync,
   readFileSync,
   renameSync,
-  rmSync,
   unlinkSync,
   writeFileSync,
 } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { createLogger } from '#infra/logger'
 import { eventually } from '#test/poll'
-import { Shipper } from '../../../src/modules/gateway/shipper'
+import type { ShipperOptions } from '../../../src/modules/gateway/shipper'
 import {
   isMisconfigured,
   patienceMs,
   type ShippedEvent,
 } from '../../../src/modules/gateway/shipper-client'
-import { readLines } from '../../../src/modules/gateway/shipper-log'
+import { listLogFiles, readLines } from '../../../src/modules/gateway/shipper-log'
+import type { IngestStandIn } from './ingest-stand-in'
+import {
+  KEY,
+  line,
+  lines,
+  pathsOf,
+  range,
+  refusedByGateway,
+  ShipperFixture,
+  shipAll,
+  TOKEN,
+} from './shipper-fixture'
 
-const TOKEN = 'a-machine-token-of-at-least-32-characters'
-const KEY = 'AbCdEfGhIjK1'
-
-/** An API that keeps every batch; `answer` may refuse one first. */
-class Api {
-  batches: ShippedEvent[][] = []
-  tokens = new Set<string | null>()
-  answer: (events: ShippedEvent[]) => Response | null = () => null
-  server = Bun.serve({
-    hostname: '127.0.0.1',
-    port: 0,
-    fetch: async (request) => {
-      this.tokens.add(request.headers.get('authorization'))
-      if (new URL(request.url).pathname !== '/usage/events')
-        return new Response('', { status: 404 })
-      const { events } = (await request.json()) as { events: ShippedEvent[] }
-      const refusal = this.answer(events)
-      if (refusal) return refusal
-      this.batches.push(events)
-      return Response.json({ accepted: events.length, rejected: [] }, { status: 202 })
-    },
-  })
-  get events(): ShippedEvent[] {
-    return this.batches.flat()
-  }
-  get url(): string {
-    return `http://127.0.0.1:${this.server.port}`
-  }
-}
-
-let folder: string
+let fixture: ShipperFixture
 let log: string
-let api: Api
+let api: IngestStandIn
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'veil-shipper-'))
-  log = join(folder, 'usage.log')
-  api = new Api()
+  fixture = new ShipperFixture()
+  log = fixture.log
+  api = fixture.api
 })
-afterEach(async () => {
-  await api.server.stop(true)
-  rmSync(folder, { recursive: true, force: true })
-})
+afterEach(() => fixture.dispose())
 
-const newShipper = (change: { gatewayId?: string; url?: string } = {}) =>
-  new Shipper({
-    gatewayId: 'gateway-1',
-    logPath: log,
-    checkpointPath: join(folder, 'state', 'checkpoint.json'),
-    url: api.url,
-    token: TOKEN,
-    logger: createLogger('silent'),
-    random: () => 0.01,
-    ...change,
-  })
-
-async function shipAll(shipper: Shipper) {
-  const rounds = []
-  for (;;) {
-    const round = await shipper.runOnce()
-    if (round.shipped + round.skipped + round.malformed === 0) return rounds
-    rounds.push(round)
-  }
-}
-
-const line = (path: string, id: string = randomUUID(), padding = '') =>
-  `${JSON.stringify({
-    level: 'info',
-    ts: 1_790_000_000.123,
-    user_id: `${KEY} api_1 ${id} 3`,
-    request: { method: 'GET', uri: `${path}?secret=1`, headers: { 'X-Padding': [padding] } },
-    duration: 0.0125,
-    size: 42,
-    status: 200,
-  })}\n`
-const lines = (from: number, until: number) =>
-  Array.from({ length: until - from }, (_, n) => line(`/${from + n}`)).join('')
-const refusedByGateway = `${JSON.stringify({ level: 'info', user_id: '', status: 401 })}\n`
-
+const newShipper = (change: Partial<ShipperOptions> = {}) => fixture.newShipper(change)
+const journal = () => fixture.journal
 const paths = () => api.events.map(({ path }) => path)
 const sequences = () => api.events.map(({ sequence }) => sequence)
-const range = (from: number, until: number) =>
-  Array.from({ length: until - from }, (_, n) => from + n)
-const pathsOf = (from: number, until: number) => range(from, until).map((n) => `/${n}`)
 
 describe('from the log to the API', () => {
   test('a line becomes an event', async () => {
@@ -174,29 +113,62 @@ describe('crashes', () => {
     expect(paths()).toEqual(pathsOf(0, 25))
   })
 
-  test('a lost or broken checkpoint: all that is there again, under numbers from 1', async () => {
+  test('a lost or broken journal: all that is there again, under numbers that nobody has seen', async () => {
     writeFileSync(log, lines(0, 5))
     await shipAll(newShipper())
-    for (const breakIt of [unlinkSync, (path: string) => writeFileSync(path, '{"gatewayId":')]) {
-      const first = api.events.slice(0, 5)
-      breakIt(join(folder, 'state', 'checkpoint.json'))
+    for (const breakIt of [unlinkSync, (path: string) => writeFileSync(path, '{"gatewayId":\n')]) {
+      breakIt(journal())
+      api.batches = [api.events]
+      const highest = Math.max(...sequences())
       await shipAll(newShipper())
-      expect(api.events.slice(-5)).toEqual(first)
+      expect(api.events.slice(-5).map(({ id }) => id)).toEqual(
+        api.events.slice(0, 5).map(({ id }) => id),
+      )
+      expect(sequences().slice(-5)).toEqual(range(highest + 1, highest + 6))
     }
   })
 
-  test('a gateway with a new name goes on where the old one was, from number 1', async () => {
+  test('a journal whose last line was cut off by a crash: that piece again, under its numbers', async () => {
+    writeFileSync(log, lines(0, 5))
+    const shipper = newShipper()
+    await shipAll(shipper)
+    appendFileSync(log, lines(5, 8))
+    await shipAll(shipper)
+    writeFileSync(journal(), readFileSync(journal(), 'utf8').slice(0, -20))
+    appendFileSync(log, lines(8, 9))
+    await shipAll(newShipper())
+    expect(sequences()).toEqual([...range(1, 9), ...range(6, 10)])
+    expect(paths().slice(-4)).toEqual(pathsOf(5, 9))
+  })
+
+  test('a gateway with a new name goes on where the old one was, under numbers of its own', async () => {
     writeFileSync(log, lines(0, 5))
     await shipAll(newShipper())
     appendFileSync(log, lines(5, 7))
     await shipAll(newShipper({ gatewayId: 'gateway-2' }))
-    expect(paths()).toEqual(pathsOf(0, 7))
-    expect(sequences()).toEqual([1, 2, 3, 4, 5, 1, 2])
+    appendFileSync(log, lines(7, 8))
+    await shipAll(newShipper())
+    expect(paths()).toEqual(pathsOf(0, 8))
+    expect(sequences()).toEqual([1, 2, 3, 4, 5, 1, 2, 6])
+  })
+
+  test('a journal that was set back goes on above the numbers that the API has', async () => {
+    writeFileSync(log, lines(0, 5))
+    await shipAll(newShipper())
+    appendFileSync(log, lines(5, 7))
+    api.highest = 5 + 4_000
+    await shipAll(newShipper())
+    expect(sequences().slice(5)).toEqual([6, 7])
+    appendFileSync(log, lines(7, 9))
+    api.highest = 8 + 4_000
+    await shipAll(newShipper())
+    expect(sequences().slice(7)).toEqual([4_009, 4_010])
+    expect(paths()).toEqual(pathsOf(0, 9))
   })
 })
 
 describe('rotation', () => {
-  const rotate = (time: string) => renameSync(log, join(folder, `usage-${time}.log`))
+  const rotate = (time: string) => renameSync(log, fixture.rotated(time))
 
   test('the old file is drained first, then later ones in order', async () => {
     const shipper = newShipper()
@@ -206,8 +178,8 @@ describe('rotation', () => {
     rotate('2026-01-01T00-00-00.000')
     writeFileSync(log, lines(5, 8))
     rotate('2026-01-01T00-00-01.000-size')
-    writeFileSync(join(folder, 'usage-2025.log.gz'), 'not ours')
-    writeFileSync(join(folder, 'usages.log'), lines(90, 91))
+    writeFileSync(join(fixture.folder, 'usage-2025.log.gz'), 'not ours')
+    writeFileSync(join(fixture.folder, 'usages.log'), lines(90, 91))
     writeFileSync(log, lines(8, 9))
     await shipAll(shipper)
     appendFileSync(log, lines(9, 10))
@@ -251,23 +223,17 @@ describe('rotation', () => {
 
 describe('an API in trouble', () => {
   test('away and back: nothing lost, in order, once', async () => {
-    const port = api.server.port
-    await api.server.stop(true)
+    await api.stop()
     writeFileSync(log, lines(0, 10))
-    const shipper = newShipper({ url: `http://127.0.0.1:${port}` })
+    const shipper = newShipper()
     expect(await shipper.runOnce()).toMatchObject({ shipped: 0, waitMs: expect.any(Number) })
     shipper.start()
-    api.server = Bun.serve({ hostname: '127.0.0.1', port: port ?? 0, fetch: takeAll })
+    api.restart()
     await eventually(() => api.events.length >= 10, 'all events')
     await shipper.stop()
     expect(paths()).toEqual(pathsOf(0, 10))
+    expect(sequences()).toEqual(range(1, 11))
   })
-
-  async function takeAll(request: Request): Promise<Response> {
-    const { events } = (await request.json()) as { events: ShippedEvent[] }
-    api.batches.push(events)
-    return Response.json({ accepted: events.length, rejected: [] }, { status: 202 })
-  }
 
   test('a 429 is waited out as long as it says', async () => {
     writeFileSync(log, lines(0, 1))
@@ -289,14 +255,14 @@ describe('an API in trouble', () => {
     writeFileSync(log, lines(0, 3))
     api.answer = () => new Response('<h1>Welcome</h1>')
     expect((await newShipper().runOnce()).waitMs).not.toBeNull()
-    expect(existsSync(join(folder, 'state', 'checkpoint.json'))).toBe(false)
+    expect(readFileSync(journal(), 'utf8')).toBe('')
   })
 
   test('a batch that is too large is halved until it fits', async () => {
     writeFileSync(log, lines(0, 100))
     api.answer = (events) => (events.length > 30 ? new Response('', { status: 413 }) : null)
     const shipper = newShipper()
-    for (let n = 0; n < 40 && api.events.length < 100; n++) await shipper.runOnce()
+    await shipAll(shipper)
     expect(paths()).toEqual(pathsOf(0, 100))
     expect(sequences()).toEqual(range(1, 101))
   })
@@ -326,7 +292,8 @@ describe('a large log', () => {
       .join('')
     expect(text.length).toBeGreaterThan(10_000_000)
     writeFileSync(log, text)
-    const piece = (await readLines(log, 0)).lines.at(-1)?.end ?? 0
+    const [file] = await listLogFiles(log)
+    const piece = (await readLines(file!, 0))?.lines.at(-1)?.end ?? 0
     expect(piece).toBeGreaterThan(500_000)
     expect(piece).toBeLessThanOrEqual(1024 * 1024)
     const largest: number[] = []
@@ -336,8 +303,9 @@ describe('a large log', () => {
     }
     await shipAll(newShipper())
     expect(Math.max(...largest)).toBeLessThanOrEqual(1_000)
-    expect(sequences()).toEqual(range(1, total + 1))
-    expect(paths()).toEqual(pathsOf(0, total))
+    const inOrder = api.events.toSorted((a, b) => a.sequence - b.sequence)
+    expect(inOrder.map(({ sequence }) => sequence)).toEqual(range(1, total + 1))
+    expect(inOrder.map(({ path }) => path)).toEqual(pathsOf(0, total))
   })
 
   test('a line longer than a chunk is shipped whole', async () => {
@@ -346,10 +314,12 @@ describe('a large log', () => {
     expect(paths()).toEqual(['/0', '/1', '/2'])
   })
 
-  test('the checkpoint is small and whole', async () => {
+  test('the journal is small and whole', async () => {
     writeFileSync(log, lines(0, 5))
     await shipAll(newShipper())
-    const text = readFileSync(join(folder, 'state', 'checkpoint.json'), 'utf8')
-    expect(JSON.parse(text)).toMatchObject({ gatewayId: 'gateway-1', nextSequence: 6 })
+    expect(JSON.parse(readFileSync(journal(), 'utf8'))).toMatchObject({
+      ...{ gatewayId: 'gateway-1', first: 1, count: 5, offset: 0 },
+      end: readFileSync(log).length,
+    })
   })
 })

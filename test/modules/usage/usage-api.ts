@@ -5,7 +5,8 @@ import type { Access, Actor } from '#lib/access'
 import type { Clock } from '#lib/clock'
 import type { Id } from '#lib/id'
 import { createSealer } from '#lib/sealing'
-import { UsageService, usageRoutes } from '#modules/usage'
+import { CompletenessService, completenessRoutes, UsageService, usageRoutes } from '#modules/usage'
+import type { TestDatabase } from '#test/database'
 
 export const TOKEN = 'a-machine-token-of-at-least-32-characters'
 
@@ -26,7 +27,7 @@ export function startUsageApi(database: Database, clock: Clock, backlogLimit = 1
     return { userId: token as Id<'usr'>, sessionId: 'ses_test', roles: ['consumer'] }
   }
   const app = createHttpApp({
-    groups: [usageRoutes(service)],
+    groups: [usageRoutes(service), completenessRoutes(new CompletenessService(database, clock))],
     authorize,
     idempotency: new IdempotencyStore(database.db, createSealer('s'.repeat(32), 'answers'), clock),
     logger: createLogger('silent'),
