@@ -4,6 +4,7 @@ import { createHttpApp } from '#infra/http'
 import { runningCostRoutes } from '#modules/billing'
 import { categoryRoutes, marketplaceRoutes, providerRoutes } from '#modules/catalog'
 import { keyRoutes } from '#modules/keys'
+import { mailRoutes, webhookRoutes } from '#modules/notifications'
 import { pricingRoutes } from '#modules/pricing'
 import { quotaRoutes } from '#modules/quota'
 import { subscribeRoutes, subscriptionRoutes } from '#modules/subscriptions'
@@ -24,9 +25,11 @@ export function buildApp(container: Container) {
       keyRoutes(container.keys),
       quotaRoutes(container.quota),
       usageRoutes(container.usage),
+      webhookRoutes(container.webhooks),
       providerRoutes(container.catalog, container.plans),
       categoryRoutes(container.categories),
       pricingRoutes(container.pricing),
+      mailRoutes(container.mails),
     ],
     authorize: identity.authorize,
     idempotency: container.idempotency,

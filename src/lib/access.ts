@@ -7,9 +7,18 @@ const CONSUMER = [
   'keys:read',
   'keys:manage',
   'usage:read',
+  'webhooks:read',
+  'webhooks:manage',
 ] as const
-const PROVIDER = ['account:manage', 'catalog:read', 'catalog:write', 'catalog:publish'] as const
-const ADMIN = ['account:manage', 'categories:write'] as const
+const PROVIDER = [
+  'account:manage',
+  'catalog:read',
+  'catalog:write',
+  'catalog:publish',
+  'webhooks:read',
+  'webhooks:manage',
+] as const
+const ADMIN = ['account:manage', 'categories:write', 'mails:read'] as const
 
 export const PERMISSIONS_OF_ROLE = {
   consumer: CONSUMER,
