@@ -122,29 +122,32 @@ describe('a mail that is refused for good', () => {
   test.each([
     ['the address', 'refuseRecipient', 550, '5.1.1 no such mailbox'],
     ['the text', 'refuseText', 554, '5.7.1 looks like spam'],
-  ] as const)('for %s is failed at once, and a dead letter', async (_what, refuse, status, message) => {
-    const consumer = await veil.user('consumer')
-    mailServer[refuse] = (text: string) =>
-      text.includes(consumer.email) ? { status, message: `${message} <${consumer.email}>` } : null
-    await veil.subscribe(consumer, await publish(await veil.user('provider')))
-    const [mail] = await veil.eventuallyRetried(
-      () => storedFor(consumer),
-      ([first]) => first?.state === 'failed',
-    )
-    expect(mail).toMatchObject({ attempts: 1, sentAt: null })
-    expect(mail.lastError).toContain(message)
-    expect(receivedBy(consumer)).toEqual([])
-    const letters = await veil.eventuallyRetried(
-      async () => [
-        ...(await veil.database.sql`select reason from dead_letters
+  ] as const)(
+    'for %s is failed at once, and a dead letter',
+    async (_what, refuse, status, message) => {
+      const consumer = await veil.user('consumer')
+      mailServer[refuse] = (text: string) =>
+        text.includes(consumer.email) ? { status, message: `${message} <${consumer.email}>` } : null
+      await veil.subscribe(consumer, await publish(await veil.user('provider')))
+      const [mail] = await veil.eventuallyRetried(
+        () => storedFor(consumer),
+        ([first]) => first?.state === 'failed',
+      )
+      expect(mail).toMatchObject({ attempts: 1, sentAt: null })
+      expect(mail.lastError).toContain(message)
+      expect(receivedBy(consumer)).toEqual([])
+      const letters = await veil.eventuallyRetried(
+        async () => [
+          ...(await veil.database.sql`select reason from dead_letters
           where type = 'mail.due' and payload->>'mailId' = ${mail.id}`),
-      ],
-      (rows) => rows.length > 0,
-    )
-    expect(letters).toEqual([{ reason: expect.stringContaining(`refused for good`) }])
-    // The server repeats the address; the log does not.
-    expect(veil.logs.join('')).not.toContain(consumer.email)
-  })
+        ],
+        (rows) => rows.length > 0,
+      )
+      expect(letters).toEqual([{ reason: expect.stringContaining(`refused for good`) }])
+      // The server repeats the address; the log does not.
+      expect(veil.logs.join('')).not.toContain(consumer.email)
+    },
+  )
 })
 
 test('while the server is away mails wait, and are sent when it is back', async () => {
