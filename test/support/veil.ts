@@ -10,7 +10,6 @@ import { buildContainer, type Container } from '#app/container'
 import { Edge } from '#app/edge'
 import { freePort } from '#infra/embedded'
 import { createLogger } from '#infra/logger'
-import { QUEUE_CHANNEL } from '../../src/infra/queue/publish'
 import { startTestCaddy, type TestCaddy } from './caddy'
 import { TestClock } from './clock'
 import { freshDatabase, type TestDatabase } from './database'
@@ -181,7 +180,7 @@ export class TestVeil {
 
   /** Asks like `eventually`, and has the worker look at once for what is to be tried again. */
   eventuallyRetried<T>(ask: () => Promise<T>, satisfies: (answer: T) => boolean): Promise<T> {
-    const nudge = () => this.database.sql`select pg_notify(${QUEUE_CHANNEL}, '')`
+    const nudge = () => this.database.sql`select pg_notify('veil_queue', '')`
     return eventually(async () => {
       await nudge()
       return ask()
