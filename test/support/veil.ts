@@ -178,9 +178,10 @@ export class TestVeil {
     return { id: subscription.id, keyId: apiKey.id, key: apiKey.key }
   }
 
-  /** Asks like `eventually`, and has the worker look at once for what is to be tried again. */
+  /** Asks like `eventually`, and has the worker look at once for mails and webhooks to be tried again. */
   eventuallyRetried<T>(ask: () => Promise<T>, satisfies: (answer: T) => boolean): Promise<T> {
-    const nudge = () => this.database.sql`select pg_notify('veil_queue', '')`
+    const nudge = () =>
+      this.database.sql`select pg_notify('veil_queue', 'test mail.due webhook.delivery-due')`
     return eventually(async () => {
       await nudge()
       return ask()

@@ -18,6 +18,13 @@ export const answering =
 export const resetting: Behaviour = (request) => request.socket.resetAndDestroy()
 export const silent: Behaviour = () => undefined
 
+/** Holds its answers until it is let go. */
+export function holding(then: Behaviour): { behave: Behaviour; release: () => void } {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const behave: Behaviour = (request, response) => void promise.then(() => then(request, response))
+  return { behave, release: resolve }
+}
+
 /** A real HTTP server that can be told to misbehave. */
 export class WebhookReceiver {
   readonly received: Received[] = []

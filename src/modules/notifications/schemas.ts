@@ -77,13 +77,15 @@ export const DeliveryView = t.Object(
     body: t.String({ description: 'The message itself, JSON.' }),
     state: oneOf(DELIVERY_STATES),
     attempts: t.Integer(),
+    lastError: t.Union([t.String(), t.Null()], {
+      description: 'Why there was no answer, or no attempt.',
+    }),
     lastAttempt: t.Union([
       t.Object({
         at: Instant,
         durationMs: t.Union([t.Integer(), t.Null()]),
         answerStatus: t.Union([t.Integer(), t.Null()]),
         answerBody: t.Union([t.String(), t.Null()], { description: 'Its first 2,000 bytes.' }),
-        error: t.Union([t.String(), t.Null()], { description: 'Why there was no answer.' }),
       }),
       t.Null(),
     ]),

@@ -16,9 +16,9 @@ export function deliveryView(delivery: Delivery) {
   const { id, endpointId, messageId, type, state, attempts } = delivery
   const { attemptedAt, durationMs, answerStatus, answerBody, lastError } = delivery
   return {
-    ...{ id, endpointId, messageId, type, state, attempts, body: delivery.body },
+    ...{ id, endpointId, messageId, type, state, attempts, lastError, body: delivery.body },
     lastAttempt: attemptedAt && {
-      ...{ at: attemptedAt.toISOString(), durationMs, answerStatus, answerBody, error: lastError },
+      ...{ at: attemptedAt.toISOString(), durationMs, answerStatus, answerBody },
     },
     createdAt: delivery.createdAt.toISOString(),
   }

@@ -5,6 +5,7 @@ import { users } from '#db/schema/identity'
 import { webhookDeliveries, webhookEndpoints } from '#db/schema/notifications'
 import { publish, publishMany } from '#infra/queue'
 import type { Clock } from '#lib/clock'
+import { invariant } from '#lib/errors'
 import { type Id, newId } from '#lib/id'
 import type { PageRequest } from '#lib/page'
 import type { Person } from './audience.repository'
@@ -144,15 +145,21 @@ export async function enqueueDeliveries(
 export async function insertDelivery(
   db: Db,
   row: typeof webhookDeliveries.$inferInsert,
-): Promise<void> {
-  await db.insert(webhookDeliveries).values(row)
+): Promise<Delivery> {
+  const [delivery] = await db.insert(webhookDeliveries).values(row).returning()
   await publish(db, webhookDeliveryDue, { deliveryId: row.id })
+  return invariant(delivery, row.id)
 }
 
 /** Due again, whatever became of it. */
-export async function reviveDelivery(db: Db, id: Id<'whd'>): Promise<void> {
-  await db.update(webhookDeliveries).set({ state: 'pending' }).where(eq(webhookDeliveries.id, id))
+export async function reviveDelivery(db: Db, id: Id<'whd'>): Promise<Delivery> {
+  const [delivery] = await db
+    .update(webhookDeliveries)
+    .set({ state: 'pending' })
+    .where(eq(webhookDeliveries.id, id))
+    .returning()
   await publish(db, webhookDeliveryDue, { deliveryId: id })
+  return invariant(delivery, id)
 }
 
 export async function findDelivery(

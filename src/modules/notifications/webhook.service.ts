@@ -2,7 +2,6 @@ import type { Db } from '#db/client'
 import { recordAudit } from '#infra/audit'
 import type { Actor } from '#lib/access'
 import type { Clock } from '#lib/clock'
-import { invariant } from '#lib/errors'
 import { newId, parseId } from '#lib/id'
 import { type OutboundPolicy, outboundRefusal, portOf } from '#lib/outbound'
 import { type PageRequest, toPage } from '#lib/page'
@@ -113,8 +112,7 @@ export class WebhookService {
       }),
       createdAt: now,
     }
-    await this.db.transaction((tx) => webhooks.insertDelivery(tx, row))
-    return this.delivery(actor, row.id)
+    return deliveryView(await this.db.transaction((tx) => webhooks.insertDelivery(tx, row)))
   }
 
   async deliveries(actor: Actor, id: string, page: PageRequest) {
@@ -126,14 +124,12 @@ export class WebhookService {
 
   /** Sends a message again, at once and with new patience, whatever became of it. */
   async retry(actor: Actor, id: string) {
-    const { delivery, endpoint } = await this.ownDelivery(actor, id)
-    requireOn(endpoint)
-    await this.db.transaction((tx) => webhooks.reviveDelivery(tx, delivery.id))
-    return this.delivery(actor, id)
-  }
-
-  private async delivery(actor: Actor, id: string) {
-    return deliveryView((await this.ownDelivery(actor, id)).delivery)
+    const known = parseId('whd', id)
+    const found = known && (await webhooks.findDelivery(this.db, known))
+    if (found?.endpoint.userId !== actor.userId) throw new WebhookDeliveryUnknown(id)
+    requireOn(found.endpoint)
+    const { delivery } = found
+    return deliveryView(await this.db.transaction((tx) => webhooks.reviveDelivery(tx, delivery.id)))
   }
 
   private async own(actor: Actor, id: string): Promise<Endpoint> {
@@ -141,13 +137,6 @@ export class WebhookService {
     const endpoint = known && (await webhooks.findEndpoint(this.db, known))
     if (endpoint?.userId !== actor.userId) throw new WebhookEndpointUnknown(id)
     return endpoint
-  }
-
-  private async ownDelivery(actor: Actor, id: string) {
-    const known = parseId('whd', id)
-    const found = known && (await webhooks.findDelivery(this.db, known))
-    if (found?.endpoint.userId !== actor.userId) throw new WebhookDeliveryUnknown(id)
-    return invariant(found, id)
   }
 
   /** Refused at once where the address shows it; what a name leads to is checked at each delivery. */

@@ -38,7 +38,7 @@ test('an endpoint that was allowed once is not called any more', async () => {
     () => veil.expectOk('GET', `${path}/deliveries`, { token: user.token }),
     (page) => page.items[0]?.attempts > 0,
   )
-  expect(items[0].lastAttempt.error).toContain('not reachable from the internet')
+  expect(items[0].lastError).toContain('not reachable from the internet')
   expect(receiver.received).toEqual([])
   await receiver.stop()
 })
