@@ -15,12 +15,11 @@ export interface Person {
   name: string
 }
 
+/** Those who are concerned, each for another reason. */
+export type Side = 'consumers' | 'providers'
+
 /** What happened, as webhooks tell it and mails are made of, and who is concerned. */
-export interface News<F> {
-  facts: F
-  consumers: Person[]
-  providers: Person[]
-}
+export type News<F> = { facts: F } & Partial<Record<Side, Person[]>>
 
 const person = { userId: users.id, email: users.email, name: users.name }
 const isActive = eq(users.status, 'active')

@@ -35,16 +35,19 @@ export class Notifier {
       const news = await look(tx, payload)
       if (!news) return
       const timestamp = payload.at ?? this.clock.now().toISOString()
-      const body = JSON.stringify({ type: event.name, timestamp, data: news.facts })
+      const { name: type } = event
+      const body = JSON.stringify({ type, timestamp, data: news.facts })
       for (const { to, mail } of notices) {
         const words = mail?.(news.facts)
-        for (const people of chunks(news[to], PEOPLE_AT_ONCE)) {
-          const mails = words ? people.map((person) => letter(person, words)) : []
-          const keyed = mails.map((mail) => ({ ...mail, dedupeKey: `${eventId}:${to}:${mail.to}` }))
-          await enqueueMails(tx, keyed, this.clock)
-          const message = { messageId: eventId, type: event.name, body }
+        for (const people of chunks(news[to] ?? [], PEOPLE_AT_ONCE)) {
+          const mails = people.flatMap((person) =>
+            words
+              ? [{ ...letter(person, words), dedupeKey: `${eventId}:${to}:${person.userId}` }]
+              : [],
+          )
+          await enqueueMails(tx, mails, this.clock)
           const owners = people.map(({ userId }) => userId)
-          await enqueueDeliveries(tx, owners, message, this.clock)
+          await enqueueDeliveries(tx, owners, { messageId: eventId, type, body }, this.clock)
         }
       }
     })

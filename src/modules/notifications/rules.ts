@@ -8,12 +8,13 @@ import {
   newsOfKey,
   newsOfSubscription,
   personOf,
+  type Side,
   subscribersOf,
 } from './audience.repository'
 import type { Words } from './letter'
 
 interface Notice<F> {
-  to: 'consumers' | 'providers'
+  to: Side
   /** Null, or left out, for news that are told to webhooks alone. */
   mail?: (facts: F) => Words | null
 }
@@ -27,7 +28,7 @@ export interface Rule<T, F> {
 }
 
 /** `at` is when it happened; an event without it happened when it is read. */
-const rule = <T extends { at?: string }, F extends object>(
+const rule = <T extends object, F extends object>(
   event: EventDefinition<T>,
   look: Rule<T, F>['look'],
   ...notices: Notice<F>[]
@@ -40,7 +41,6 @@ export const RULES = [
     async (db, { apiId: id, ownerId, slug, name }) => ({
       facts: { api: { id, slug, name } },
       providers: await personOf(db, ownerId),
-      consumers: [],
     }),
     { to: 'providers' },
   ),
