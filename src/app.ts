@@ -5,6 +5,7 @@ import { queueRoutes } from '#modules/backoffice'
 import { runningCostRoutes } from '#modules/billing'
 import { categoryRoutes, marketplaceRoutes, providerRoutes } from '#modules/catalog'
 import { keyRoutes } from '#modules/keys'
+import { mailRoutes, webhookRoutes } from '#modules/notifications'
 import { pricingRoutes } from '#modules/pricing'
 import { quotaRoutes } from '#modules/quota'
 import { subscribeRoutes, subscriptionRoutes } from '#modules/subscriptions'
@@ -35,9 +36,11 @@ export function buildApp(container: Container) {
       keyUsageRoutes(container.usageReports),
       apiUsageRoutes(container.usageReports),
       completenessRoutes(container.completeness),
+      webhookRoutes(container.webhooks),
       providerRoutes(container.catalog, container.plans),
       categoryRoutes(container.categories),
       pricingRoutes(container.pricing),
+      mailRoutes(container.mails),
       queueRoutes(container.queue),
     ],
     authorize: identity.authorize,

@@ -1,7 +1,9 @@
 import type { Container } from '#app/container'
 import { CronRunner, defineJob } from '#infra/cron'
 import { Leases } from '#infra/lock'
+import { MailDeliverer } from '#infra/mail'
 import { Worker } from '#infra/queue'
+import { Notifier, notificationsCleanupJob, WebhookDeliverer } from '#modules/notifications'
 import {
   registerUsage,
   usageCompletenessJob,
@@ -12,10 +14,16 @@ import {
 } from '#modules/usage'
 
 /** Which handler serves which event. */
-export function buildWorker({ database, clock, logger }: Container): Worker {
+export function buildWorker(container: Container): Worker {
+  const { database, clock, logger, outsideRetry: retry } = container
+  const { db } = database
   const worker = new Worker({ database, logger })
   registerUsage(worker, database, clock)
   worker.on(usageGapDetected, async (gap) => logger.error(gap, 'usage.gap-detected'))
+  new Notifier(db, clock).register(worker)
+  new MailDeliverer({ db, clock, sender: container.mailSender, retry }).register(worker)
+  const { webhookSecrets: secrets, outboundPolicy: policy } = container
+  new WebhookDeliverer({ db, clock, secrets, policy, retry }).register(worker)
   return worker
 }
 
@@ -42,6 +50,7 @@ export function buildCron(container: Container): CronRunner {
       usageRetentionJob(sql, config.usage.retentionDays),
       usageRollupJob(database),
       usageCompletenessJob(completeness),
+      notificationsCleanupJob(database.db),
       defineJob({
         name: 'idempotency-keys-cleanup',
         schedule: '0 41 * * * *',

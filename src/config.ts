@@ -9,6 +9,7 @@ const ROLES_RULE = `must be a comma-separated list of ${ROLES.join(', ')}`
 const URL_RULE = 'must be an http:// or https:// address'
 const DIAL_RULE = 'must be host:port or unix//path, several separated by commas'
 const TOKEN_RULE = 'must be a comma-separated list of tokens of at least 32 characters'
+const SENDER_RULE = 'must be an address such as veil@example.com or Veil <veil@example.com>'
 const DATABASE_RULE =
   'must be postgres://user:password@host:port/database, signs such as @ / # in the password percent-encoded'
 
@@ -78,6 +79,13 @@ export const ENVIRONMENT = z.object({
     .pipe(z.email('must be an e-mail address')),
   ADMIN_PASSWORD: z.string().min(12, 'must have at least 12 characters').optional(),
   ALLOW_PRIVATE_UPSTREAMS: flag.optional(),
+  SMTP_URL: z
+    .url({ protocol: /^smtps?$/, error: 'must be an smtp:// or smtps:// address' })
+    .optional(),
+  MAIL_FROM: z
+    .string()
+    .regex(/^([^<>@"]+ <[^\s<>@,;]+@[^\s<>@,;]+>|[^\s<>@,;]+@[^\s<>@,;]+)$/, SENDER_RULE)
+    .optional(),
   /** `info` in production; elsewhere `warn`, so that a developer sees problems and no flood. */
   LOG_LEVEL: oneOf(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).optional(),
 })
@@ -125,6 +133,8 @@ export interface Config {
     /** How long single calls are kept; what was counted is kept for good. */
     retentionDays: number
   }
+  /** Null where no mail server is set: mails are then written and not sent. */
+  mail: { smtpUrl: string; from: string } | null
 }
 
 /** All that is wrong with the environment, at once. */
@@ -145,7 +155,7 @@ export function readConfig(environment: Record<string, string | undefined> = pro
   const mistakes = [
     ...(parsed.error?.issues ?? []).map(({ path, message }) => `${String(path[0])}: ${message}`),
     ...missingInProduction(given),
-    ...(parsed.success ? portsTakenTwice(parsed.data) : []),
+    ...(parsed.success ? [...portsTakenTwice(parsed.data), ...senderMissing(parsed.data)] : []),
   ]
   if (!parsed.success || mistakes.length > 0) throw new ConfigError([...new Set(mistakes)])
   return toConfig(parsed.data)
@@ -164,6 +174,11 @@ function missingInProduction(given: Record<string, string | undefined>): string[
   return Object.entries(NEEDED_IN_PRODUCTION)
     .filter(([name]) => given[name] === undefined)
     .map(([name, hint]) => `${name}: must be set when NODE_ENV=production${hint}`)
+}
+
+/** A made-up sender would only teach other servers to distrust this one. */
+function senderMissing({ SMTP_URL, MAIL_FROM }: Environment): string[] {
+  return SMTP_URL && !MAIL_FROM ? ['MAIL_FROM: must be set when SMTP_URL is'] : []
 }
 
 function portsTakenTwice(env: Environment): string[] {
@@ -216,6 +231,7 @@ function toConfig(env: Environment): Config {
       backlogLimit: env.USAGE_BACKLOG_LIMIT,
       retentionDays: env.USAGE_RETENTION_DAYS,
     },
+    mail: env.SMTP_URL && env.MAIL_FROM ? { smtpUrl: env.SMTP_URL, from: env.MAIL_FROM } : null,
   }
 }
 

@@ -3,6 +3,8 @@ import type { Database } from '#db/client'
 import { systemClock } from '#infra/clock'
 import { IdempotencyStore } from '#infra/http'
 import type { Logger } from '#infra/logger'
+import { SmtpSender } from '#infra/mail'
+import type { RetryPolicy } from '#infra/queue'
 import type { Clock } from '#lib/clock'
 import { pinnedCertificate } from '#lib/pinned-certificate'
 import { createSealer } from '#lib/sealing'
@@ -18,6 +20,7 @@ import {
 import { CaddyAdmin, Coordinator, loadDesiredApis, Pusher } from '#modules/gateway'
 import { createIdentity, type PasswordCost } from '#modules/identity'
 import { KeyService, keysOfSubscriptions } from '#modules/keys'
+import { MailService, WebhookSecrets, WebhookService } from '#modules/notifications'
 import { PricingService, readPricingFile } from '#modules/pricing'
 import { QuotaService } from '#modules/quota'
 import { SubscriptionService } from '#modules/subscriptions'
@@ -26,6 +29,8 @@ import { CompletenessService, UsageReports, UsageService } from '#modules/usage'
 const PUSH_PATIENCE_MS = 4_000
 /** Caddy takes about two seconds to provision 5,000 APIs. */
 const ADMIN_CALL_TIMEOUT_MS = 8_000
+/** Mails and webhooks: twenty tries over about a day on average. */
+const OUTSIDE_RETRY: RetryPolicy = { maxAttempts: 20, baseMs: 5_000, capMs: 6 * 3_600_000 }
 
 export interface ContainerOptions {
   config: Config
@@ -38,6 +43,8 @@ export interface ContainerOptions {
   passwordCost?: PasswordCost
   /** How long a change waits for a gateway that is away before it is undone. */
   pushPatienceMs?: number
+  /** How mails and webhooks are tried again; over about a day unless stated. */
+  outsideRetry?: RetryPolicy
 }
 
 export interface Secrets {
@@ -79,15 +86,9 @@ export function buildContainer(options: ContainerOptions) {
   })
   const idempotency = new IdempotencyStore(db, createSealer(secrets.secret, 'answers'), clock)
   const pricing = new PricingService(db, clock, readPricingFile(config.pricingFile))
-  const { publicUrl } = config.gateway
-  const catalog = new CatalogService(
-    db,
-    clock,
-    coordinator,
-    pricing,
-    { allowPrivate: config.gateway.allowPrivateUpstreams, ownPorts: ownPorts(options) },
-    publicUrl,
-  )
+  const { publicUrl, allowPrivateUpstreams: allowPrivate } = config.gateway
+  const outboundPolicy = { allowPrivate, ownPorts: ownPorts(options) }
+  const catalog = new CatalogService(db, clock, coordinator, pricing, outboundPolicy, publicUrl)
   registerCatalog(coordinator)
   const categories = new CategoryService(db, clock)
   const plans = new PlanService(catalog, pricing)
@@ -108,11 +109,17 @@ export function buildContainer(options: ContainerOptions) {
   const usageReports = new UsageReports(database, clock, { subscriptions, keys, catalog, quota })
   const queue = new QueueService(database, clock)
   const runningCost = new RunningCostService(db, quota)
+  const mailSender = config.mail && new SmtpSender(config.mail)
+  const mails = new MailService(db)
+  const webhookSecrets = new WebhookSecrets(createSealer(secrets.secret, 'webhook-secrets'))
+  const webhooks = new WebhookService(db, clock, webhookSecrets, outboundPolicy)
+  const outsideRetry = options.outsideRetry ?? OUTSIDE_RETRY
   return {
     ...{ config, database, logger, clock, sql, secrets, edgeCertificate },
     ...{ identity, catalog, categories, plans, marketplace, pricing, subscriptions, keys, quota },
     ...{ usage, usageReports, completeness, queue, runningCost },
     ...{ gateways, pusher, coordinator, idempotency },
+    ...{ mails, mailSender, webhooks, webhookSecrets, outboundPolicy, outsideRetry },
   }
 }
 

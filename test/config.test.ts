@@ -93,6 +93,9 @@ test.each([
   ['ADMIN_EMAIL', 'admin'],
   ['ADMIN_PASSWORD', 'short'],
   ['LOG_LEVEL', 'loud'],
+  ['SMTP_URL', 'https://mail.example.com'],
+  ['MAIL_FROM', 'Veil'],
+  ['MAIL_FROM', 'Veil <a@b.example>, c@d.example'],
 ])('%s=%s is refused once, by name and with the rule, without its value', (name, value) => {
   const mistakes = mistakesOf({ [name]: value })
   expect(mistakes).toHaveLength(1)
@@ -106,6 +109,14 @@ test('two servers of one process cannot share a port; those of others may', () =
   ])
   expect(mistakesOf({ PORT: '8080', GATEWAY_ADMIN_URLS: 'http://caddy:2019' })).toEqual([])
   expect(mistakesOf({ EDGE_PORT: '3000', VEIL_ROLES: 'edge' })).toEqual([])
+})
+
+test('a mail server needs a sender, and a sender may have a name', () => {
+  const SMTP_URL = 'smtps://user:pass@mail.example.com'
+  expect(readConfig({}).mail).toBeNull()
+  expect(mistakesOf({ SMTP_URL })).toEqual(['MAIL_FROM: must be set when SMTP_URL is'])
+  for (const from of ['veil@example.com', 'Veil of Ada <veil@example.com>'])
+    expect(readConfig({ SMTP_URL, MAIL_FROM: from }).mail).toEqual({ smtpUrl: SMTP_URL, from })
 })
 
 test('an e-mail address is compared in small letters', () => {

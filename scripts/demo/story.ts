@@ -1,8 +1,8 @@
-import { randomBytes } from 'node:crypto'
+import { createHmac, randomBytes } from 'node:crypto'
 import { expectEqual, expectThat, expectWithin } from './checks.ts'
 import { type Answer, Client, expectStatus, send } from './client.ts'
 import type { Narrator } from './narrator.ts'
-import type { Upstream } from './upstream.ts'
+import type { SeenCall, Upstream } from './upstream.ts'
 
 interface Stage {
   /** Address of the REST API. */
@@ -222,6 +222,14 @@ export async function tellStory({ url, upstream, narrator }: Stage): Promise<voi
     narrator.note(`Retry-After: ${wait}   RateLimit: ${first?.headers.get('ratelimit')}`)
   })
 
+  const hook = await narrator.step('Carl asks to be told of revoked keys', async () => {
+    const body = { url: `${upstream.url}/hook`, events: ['key.revoked'] }
+    const endpoint = await consumer.ask('POST', '/webhooks/endpoints', body, 201)
+    expectThat('the secret', endpoint.secret.startsWith('whsec_'), 'whsec_…', endpoint.secret)
+    tell(`POST /webhooks/endpoints  ${body.url}`, `201, the secret, shown once: whsec_…`)
+    return endpoint as { id: string; secret: string }
+  })
+
   await narrator.step('Carl makes a second key and revokes the first', async () => {
     const body = { subscriptionId: pro.id, name: 'second' }
     const second = await consumer.ask('POST', '/api-keys', body, 201)
@@ -242,6 +250,31 @@ export async function tellStory({ url, upstream, narrator }: Stage): Promise<voi
     expectStatus('the second key', await call(second.key), 200)
     tell('a call with the second key', '200')
   })
+
+  await narrator.step('A signed webhook tells him', async () => {
+    const { answer, milliseconds } = await expectWithin(
+      5_000,
+      'the message',
+      'one',
+      async () => upstream.calls.find(({ target }) => target === '/v1/hook'),
+      (message) => message !== undefined,
+    )
+    const { body, headers } = answer as SeenCall
+    const message = JSON.parse(body)
+    expectEqual('type', message.type, 'key.revoked')
+    expectEqual('the key that it names', message.data.key.id, pro.keyId)
+    expectEqual('signature', headers['webhook-signature'], signatureOf(hook.secret, headers, body))
+    tell(`POST ${upstream.url}/hook`, `${message.type} after ${milliseconds.toFixed(0)} ms`)
+    narrator.note(`webhook-signature: ${headers['webhook-signature']}, which is right`)
+    await consumer.ask('DELETE', `/webhooks/endpoints/${hook.id}`, undefined, 204)
+  })
+}
+
+/** As a receiver computes it (Standard Webhooks). */
+function signatureOf(secret: string, headers: Record<string, string>, body: string): string {
+  const key = Buffer.from(secret.slice('whsec_'.length), 'base64')
+  const signed = `${headers['webhook-id']}.${headers['webhook-timestamp']}.${body}`
+  return `v1,${createHmac('sha256', key).update(signed).digest('base64')}`
 }
 
 const slugsOf = (items: { slug: string }[]) => items.map(({ slug }) => slug)

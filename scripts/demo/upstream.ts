@@ -3,6 +3,7 @@ export interface SeenCall {
   /** Path and query. */
   target: string
   headers: Record<string, string>
+  body: string
 }
 
 /** The provider's own server: it answers everything and remembers what it was asked. */
@@ -11,10 +12,11 @@ export function startUpstream() {
   const server = Bun.serve({
     hostname: '127.0.0.1',
     port: 0,
-    fetch: (request) => {
+    fetch: async (request) => {
       const { pathname, search } = new URL(request.url)
       const headers = Object.fromEntries(request.headers)
-      calls.push({ method: request.method, target: pathname + search, headers })
+      const body = await request.text()
+      calls.push({ method: request.method, target: pathname + search, headers, body })
       return Response.json({ forecast: 'sunny', degrees: 21 })
     },
   })

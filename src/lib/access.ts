@@ -7,11 +7,21 @@ const CONSUMER = [
   'keys:read',
   'keys:manage',
   'usage:read',
+  'webhooks:read',
+  'webhooks:manage',
 ] as const
-const PROVIDER = ['account:manage', 'catalog:read', 'catalog:write', 'catalog:publish'] as const
+const PROVIDER = [
+  'account:manage',
+  'catalog:read',
+  'catalog:write',
+  'catalog:publish',
+  'webhooks:read',
+  'webhooks:manage',
+] as const
 const ADMIN = [
   'account:manage',
   'categories:write',
+  'mails:read',
   'queue:read',
   'queue:manage',
   'usage:audit',

@@ -21,6 +21,7 @@ const TABLES = [
   ...['usage_arrivals', 'usage_gaps'],
   ...['invoices', 'payment_records', 'approvals', 'approval_comments', 'approval_history'],
   ...['gateway_commits', 'leases', 'events', 'dead_letters', 'idempotency_keys', 'audit_log'],
+  ...['outbox_mails', 'webhook_endpoints', 'webhook_deliveries'],
 ]
 
 test('every table of the design is there, and no other', async () => {

@@ -85,6 +85,7 @@ export class TestVeil {
       secrets: { secret: 's'.repeat(32), usageTokens: ['t'.repeat(32), 'u'.repeat(32)] },
       gatewayAdminUrls: [await adminUrlOf(caddy)],
       pushPatienceMs: 700,
+      outsideRetry: { maxAttempts: 8, baseMs: 20, capMs: 50 },
       passwordCost: { memoryCost: 8, timeCost: 1 },
     })
     const app = buildApp(container).listen({ hostname: '127.0.0.1', port })
@@ -175,6 +176,16 @@ export class TestVeil {
       body: { api: api.slug, planId: api.planId },
     })
     return { id: subscription.id, keyId: apiKey.id, key: apiKey.key }
+  }
+
+  /** Asks like `eventually`, and has the worker look at once for mails and webhooks to be tried again. */
+  eventuallyRetried<T>(ask: () => Promise<T>, satisfies: (answer: T) => boolean): Promise<T> {
+    const nudge = () =>
+      this.database.sql`select pg_notify('veil_queue', 'test mail.due webhook.delivery-due')`
+    return eventually(async () => {
+      await nudge()
+      return ask()
+    }, satisfies)
   }
 
   /** A call through the gateway. */

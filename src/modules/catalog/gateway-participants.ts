@@ -1,7 +1,9 @@
 import type { Db } from '#db/client'
+import { publish as publishEvent } from '#infra/queue'
 import { invariant } from '#lib/errors'
 import { type Id, parseId } from '#lib/id'
 import type { Coordinator, Participant } from '#modules/gateway'
+import { apiPublished, apiRemoved } from './events'
 import * as catalog from './repository'
 
 export const API_PUBLISH = 'api.published'
@@ -16,24 +18,42 @@ const backTo =
   (db, subjectId, _undo, at) =>
     catalog.setStatus(db, apiId(subjectId), { status, updatedAt: at })
 
+/** Tells of an API what its row says now. */
+async function tell(
+  db: Db,
+  event: typeof apiPublished,
+  subjectId: string,
+  at: Date,
+): Promise<void> {
+  const api = invariant(await catalog.findApi(db, apiId(subjectId)), subjectId)
+  const { id, ownerId, slug, name } = api
+  const payload = { apiId: id, ownerId, slug, name, at: at.toISOString() }
+  await publishEvent(db, event, payload, { orderingKey: id })
+}
+
 const publish: Participant = {
-  commit: (db, subjectId, at) =>
-    catalog.setStatus(db, apiId(subjectId), {
-      status: 'published',
-      publishedAt: at,
-      updatedAt: at,
-    }),
+  commit: async (db, subjectId, at) => {
+    const set = { status: 'published', publishedAt: at, updatedAt: at } as const
+    await catalog.setStatus(db, apiId(subjectId), set)
+    await tell(db, apiPublished, subjectId, at)
+  },
   rollBack: backTo('draft'),
 }
 
 const unpublish: Participant = {
-  commit: (db, subjectId, at) =>
-    catalog.setStatus(db, apiId(subjectId), { status: 'draft', publishedAt: null, updatedAt: at }),
+  commit: async (db, subjectId, at) => {
+    const set = { status: 'draft', publishedAt: null, updatedAt: at } as const
+    await catalog.setStatus(db, apiId(subjectId), set)
+    await tell(db, apiRemoved, subjectId, at)
+  },
   rollBack: backTo('published'),
 }
 
 const remove: Participant = {
-  commit: (db, subjectId) => catalog.deleteApi(db, apiId(subjectId)),
+  commit: async (db, subjectId, at) => {
+    await tell(db, apiRemoved, subjectId, at)
+    await catalog.deleteApi(db, apiId(subjectId))
+  },
   rollBack: backTo('published'),
 }
 

@@ -1,5 +1,6 @@
 export { CategoryService } from './categories'
 export { categoryRoutes } from './categories.routes'
+export { apiPublished, apiRemoved } from './events'
 export { registerCatalog } from './gateway-participants'
 export { MarketplaceService } from './marketplace'
 export { marketplaceRoutes } from './marketplace.routes'

@@ -4,6 +4,7 @@ import { recordAudit } from '#infra/audit'
 import type { Actor } from '#lib/access'
 import type { Clock } from '#lib/clock'
 import { type Id, newId, parseId } from '#lib/id'
+import type { OutboundPolicy } from '#lib/outbound'
 import { type PageRequest, toPage } from '#lib/page'
 import type { Coordinator } from '#modules/gateway'
 import type { PricingService } from '#modules/pricing'
@@ -22,7 +23,7 @@ import { API_DELETE, API_PUBLISH, API_UNPUBLISH, API_UPDATE } from './gateway-pa
 import type { Api } from './repository'
 import * as catalog from './repository'
 import type { ApiInput, ApiUpdate } from './schemas'
-import { checkUpstream, type UpstreamPolicy } from './upstream'
+import { checkUpstream } from './upstream'
 import { apiView } from './views'
 
 /** First path segments that the gateway may need for itself one day. */
@@ -35,7 +36,7 @@ export class CatalogService {
     private readonly clock: Clock,
     private readonly coordinator: Coordinator,
     private readonly pricing: PricingService,
-    private readonly upstreamPolicy: UpstreamPolicy,
+    private readonly outboundPolicy: OutboundPolicy,
     private readonly gatewayUrl: string,
   ) {}
 
@@ -58,7 +59,7 @@ export class CatalogService {
       ...{ slug, name, description },
       id: newId('api', this.clock),
       ownerId: actor.userId,
-      upstreamUrl: checkUpstream(input.upstreamUrl, this.upstreamPolicy),
+      upstreamUrl: checkUpstream(input.upstreamUrl, this.outboundPolicy),
       categoryId: await this.categoryId(input.category),
       createdAt: now,
       updatedAt: now,
@@ -82,7 +83,7 @@ export class CatalogService {
     const set = {
       ...texts,
       ...(upstreamUrl !== undefined && {
-        upstreamUrl: checkUpstream(upstreamUrl, this.upstreamPolicy),
+        upstreamUrl: checkUpstream(upstreamUrl, this.outboundPolicy),
       }),
       ...(category !== undefined && { categoryId: await this.categoryId(category) }),
       updatedAt: this.clock.now(),

@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import type { Db } from '#db/client'
+import { publishMany } from '#infra/queue'
 import { generateApiKey } from '#lib/api-key'
 import type { Clock } from '#lib/clock'
 import type { Id } from '#lib/id'
 import type { SubscriptionKeys } from '#modules/subscriptions'
+import { keyCreated } from './events'
 import * as keys from './repository'
 
 interface Subscription {
@@ -30,7 +32,16 @@ export const keysOfSubscriptions = (clock: Clock): SubscriptionKeys => ({
     return { id: row.id, key }
   },
   activateAll: async (db, subscriptionId, at) => {
-    await keys.changeKeys(db, { subscriptionId }, ['pending'], { status: 'active', updatedAt: at })
+    const change = { status: 'active', updatedAt: at } as const
+    const changed = await keys.changeKeys(db, { subscriptionId }, ['pending'], change)
+    await publishMany(
+      db,
+      keyCreated,
+      changed.map((keyId) => ({
+        payload: { keyId, isFirst: true, at: at.toISOString() },
+        orderingKey: keyId,
+      })),
+    )
   },
   deleteAll: keys.deleteKeysOf,
 })

@@ -43,13 +43,13 @@ export function listKeys(
 
 type Change = Partial<Pick<Key, 'status' | 'revokedAt' | 'updatedAt'>>
 
-/** Changes keys that are in one of these states; what has moved on meanwhile is left alone. */
+/** Changes keys that are in one of these states; what has moved on meanwhile is left alone. @returns which */
 export async function changeKeys(
   db: Db,
   which: { ids: Id<'key'>[] } | { subscriptionId: Id<'sub'> },
   from: KeyStatus[],
   change: Change,
-): Promise<number> {
+): Promise<Id<'key'>[]> {
   const where =
     'ids' in which
       ? inArray(apiKeys.id, which.ids)
@@ -59,7 +59,7 @@ export async function changeKeys(
     .set(change)
     .where(and(where, inArray(apiKeys.status, from)))
     .returning({ id: apiKeys.id })
-  return rows.length
+  return rows.map(({ id }) => id)
 }
 
 export async function deleteKeysOf(db: Db, subscriptionId: Id<'sub'>): Promise<void> {

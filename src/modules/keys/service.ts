@@ -1,6 +1,7 @@
 import type { Db } from '#db/client'
 import { KEY_STATUSES } from '#db/schema/keys'
 import { recordAudit } from '#infra/audit'
+import { publish } from '#infra/queue'
 import type { Actor } from '#lib/access'
 import type { Clock } from '#lib/clock'
 import { invariant } from '#lib/errors'
@@ -9,6 +10,7 @@ import { type PageRequest, toPage } from '#lib/page'
 import { type Coordinator, GatewayFailure } from '#modules/gateway'
 import type { SubscriptionService } from '#modules/subscriptions'
 import { KeyUnknown } from './errors'
+import { keyCreated, keyRevoked } from './events'
 import { makeKey } from './issue'
 import type { Key } from './repository'
 import * as keys from './repository'
@@ -48,6 +50,10 @@ export class KeyService {
     await this.throughGateway(CREATED, row.id, async (tx) => {
       await keys.insertKey(tx, row)
       await this.audit(tx, actor, CREATED, row.id)
+      // Not after the push: the key was made and shown whatever becomes of that.
+      const at = row.createdAt.toISOString()
+      const payload = { keyId: row.id, isFirst: false, at }
+      await publish(tx, keyCreated, payload, { orderingKey: row.id })
     })
     return { ...(await this.get(actor, row.id)), key }
   }
@@ -61,7 +67,10 @@ export class KeyService {
         const change = { status: 'revoked' as const, revokedAt: now, updatedAt: now }
         // Whatever it has become meanwhile, say by a push that went through at last.
         const changed = await keys.changeKeys(tx, { ids: [key.id] }, REVOCABLE, change)
-        if (changed > 0) await this.audit(tx, actor, REVOKED, key.id)
+        if (changed.length === 0) return
+        await this.audit(tx, actor, REVOKED, key.id)
+        const payload = { keyId: key.id, at: now.toISOString() }
+        await publish(tx, keyRevoked, payload, { orderingKey: key.id })
       })
     return this.get(actor, key.id)
   }
@@ -105,7 +114,7 @@ export class KeyService {
   async activateSynced(ids: Key['id'][]): Promise<number> {
     if (ids.length === 0) return 0
     const change = { status: 'active' as const, updatedAt: this.clock.now() }
-    return keys.changeKeys(this.db, { ids }, ['failed_sync'], change)
+    return (await keys.changeKeys(this.db, { ids }, ['failed_sync'], change)).length
   }
 
   failedSync(): Promise<Key['id'][]> {

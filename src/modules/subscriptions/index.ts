@@ -1,3 +1,4 @@
+export { subscriptionCreated } from './events'
 export type { Subscription } from './repository'
 export { subscribeRoutes, subscriptionRoutes } from './routes'
 export { SubscriptionParams } from './schemas'

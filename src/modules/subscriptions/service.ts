@@ -1,6 +1,7 @@
 import type { Db } from '#db/client'
 import { violates } from '#db/errors'
 import { recordAudit } from '#infra/audit'
+import { publish } from '#infra/queue'
 import type { Actor } from '#lib/access'
 import type { Clock } from '#lib/clock'
 import { invariant } from '#lib/errors'
@@ -11,6 +12,7 @@ import type { MarketplaceService } from '#modules/catalog'
 import type { Coordinator } from '#modules/gateway'
 import type { Plan, PricingService } from '#modules/pricing'
 import { AlreadySubscribed, ApiWithdrawn, SubscriptionUnknown } from './errors'
+import { subscriptionCreated } from './events'
 import type { Subscription } from './repository'
 import * as subscriptions from './repository'
 import type { SubscriptionInput } from './schemas'
@@ -42,7 +44,12 @@ export class SubscriptionService {
   ) {
     const idOf = (subjectId: string) => invariant(parseId('sub', subjectId), subjectId)
     coordinator.register(SUBSCRIBED, {
-      commit: (tx, subjectId, at) => keys.activateAll(tx, idOf(subjectId), at),
+      commit: async (tx, subjectId, at) => {
+        const subscriptionId = idOf(subjectId)
+        const payload = { subscriptionId, at: at.toISOString() }
+        await publish(tx, subscriptionCreated, payload, { orderingKey: subscriptionId })
+        await keys.activateAll(tx, subscriptionId, at)
+      },
       rollBack: async (tx, subjectId) => {
         await keys.deleteAll(tx, idOf(subjectId))
         await subscriptions.deleteSubscription(tx, idOf(subjectId))

@@ -3,10 +3,16 @@ import { type TestUser, TestVeil } from '#test/veil'
 
 let veil: TestVeil
 let user: TestUser
+let admin: TestUser
+let endpointId: string
 
 beforeAll(async () => {
   veil = await TestVeil.start()
   user = await veil.user('consumer', 'provider')
+  admin = await veil.admin()
+  const body = { url: 'https://example.com/hook' }
+  const { id } = await veil.expectOk('POST', '/webhooks/endpoints', { token: user.token, body })
+  endpointId = id
 })
 afterAll(() => veil.stop())
 
@@ -19,9 +25,14 @@ const LISTS: [string, string][] = [
   ['/quota/alerts', 'sub'],
   ['/usage/rate-limits', 'sub'],
   ['/auth/sessions', 'ses'],
+  ['/webhooks/endpoints', 'whe'],
+  ['/webhooks/endpoints/{id}/deliveries', 'whd'],
+  ['/admin/mails', 'mail'],
 ]
 const get = (path: string, query: Record<string, string>) =>
-  veil.request('GET', `${path}?${new URLSearchParams(query)}`, { token: user.token })
+  veil.request('GET', `${path.replace('{id}', endpointId)}?${new URLSearchParams(query)}`, {
+    token: path.startsWith('/admin') ? admin.token : user.token,
+  })
 const cursorOf = (text: string) => Buffer.from(text).toString('base64url')
 const idOf = (prefix: string) => `${prefix}_${prefix === 'key' ? '9ZkP2mQx7LbT' : '0'.repeat(32)}`
 

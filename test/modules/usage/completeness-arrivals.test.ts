@@ -82,7 +82,7 @@ test('what is missing lies below the highest, from 1 on', async () => {
 
 test('the mark commits with the batch: rejected events have arrived too, unreadable ones cannot', async () => {
   const clock = new TestClock()
-  const service = new UsageService(database, clock)
+  const service = new UsageService(database, clock, 1_000_000)
   const at = new Date(clock.now().getTime() - 60_000)
   const call = (sequence: unknown, change = {}) => ({
     ...{ id: randomUUID(), gatewayId: 'a', sequence, keyId: 'key_AbCdEfGhIjK1', method: 'GET' },

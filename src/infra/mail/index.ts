@@ -1,0 +1,10 @@
+export { MailDeliverer } from './deliverer'
+export {
+  deleteMails,
+  enqueueMails,
+  findMail,
+  listMails,
+  type MailState,
+  type StoredMail,
+} from './outbox'
+export { SmtpSender } from './smtp'

@@ -1,0 +1,8 @@
+export { notificationsCleanupJob } from './jobs'
+export { mailRoutes } from './mail.routes'
+export { MailService } from './mail.service'
+export { Notifier } from './notifier'
+export { webhookRoutes } from './webhook.routes'
+export { WebhookService } from './webhook.service'
+export { WebhookDeliverer } from './webhook-deliverer'
+export { WebhookSecrets } from './webhook-secrets'

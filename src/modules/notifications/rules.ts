@@ -1,0 +1,142 @@
+import type { Db } from '#db/client'
+import type { EventDefinition } from '#infra/queue'
+import { apiPublished, apiRemoved } from '#modules/catalog'
+import { keyCreated, keyRevoked } from '#modules/keys'
+import { quotaThresholdReached } from '#modules/quota'
+import { subscriptionCreated } from '#modules/subscriptions'
+import {
+  type News,
+  newsOfKey,
+  newsOfSubscription,
+  personOf,
+  type Side,
+  subscribersOf,
+} from './audience.repository'
+import type { Words } from './letter'
+
+interface Notice<F> {
+  to: Side
+  /** Null, or left out, for news that are told to webhooks alone. */
+  mail?: (facts: F) => Words | null
+}
+
+/** For one event: what is to be known of it, and who is told what. */
+export interface Rule<T, F> {
+  event: EventDefinition<T>
+  /** Reads what is told; null when its subject is gone. */
+  look: (db: Db, payload: T) => Promise<News<F> | null>
+  notices: Notice<F>[]
+}
+
+/** `at` is when it happened; an event without it happened when it is read. */
+const rule = <T extends object, F extends object>(
+  event: EventDefinition<T>,
+  look: Rule<T, F>['look'],
+  ...notices: Notice<F>[]
+) => ({ event, look, notices }) as unknown as Rule<{ at?: string }, object>
+
+/** Who is told what of which event: the whole list. Webhooks of all concerned get the facts. */
+export const RULES = [
+  rule(
+    apiPublished,
+    async (db, { apiId: id, ownerId, slug, name }) => ({
+      facts: { api: { id, slug, name } },
+      providers: await personOf(db, ownerId),
+    }),
+    { to: 'providers' },
+  ),
+  rule(
+    apiRemoved,
+    async (db, { apiId: id, ownerId, slug, name }) => ({
+      facts: { api: { id, slug, name } },
+      providers: await personOf(db, ownerId),
+      consumers: await subscribersOf(db, id),
+    }),
+    { to: 'providers' },
+    {
+      to: 'consumers',
+      mail: ({ api }) => ({
+        subject: `${api.name} was taken offline`,
+        text: [
+          `Its provider has taken ${api.name} off the marketplace. From now on calls to /${api.slug} are answered with 404.`,
+          'Your subscription and its keys stay as they are: they work again as soon as the API is back.',
+        ],
+      }),
+    },
+  ),
+  rule(
+    subscriptionCreated,
+    (db, { subscriptionId }) => newsOfSubscription(db, subscriptionId),
+    {
+      to: 'consumers',
+      mail: ({ api, plan, subscription }) => ({
+        subject: `You are subscribed to ${api.name}`,
+        text: [
+          `Your subscription ${subscription.id} to ${api.name} has begun, on the plan ${plan.name}. Its first key was shown to you when you subscribed; nobody can show it again, but you can make another one at any time.`,
+          `GET /subscriptions/${subscription.id}/usage tells what you have used and what it costs.`,
+        ],
+      }),
+    },
+    {
+      to: 'providers',
+      mail: ({ api, plan, subscription }) => ({
+        subject: `${api.name} has a new subscriber`,
+        text: [
+          `Somebody has subscribed to ${api.name}, on the plan ${plan.name}. Calls of this subscriber reach you with the header X-Veil-Subscription-Id: ${subscription.id}.`,
+        ],
+      }),
+    },
+  ),
+  rule(
+    keyCreated,
+    async (db, { keyId, isFirst }) => {
+      const news = await newsOfKey(db, keyId)
+      return news && { ...news, facts: { ...news.facts, isFirst } }
+    },
+    {
+      to: 'consumers',
+      // The first key is part of the news that the subscription has begun.
+      mail: ({ api, key, isFirst }) =>
+        isFirst
+          ? null
+          : {
+              subject: `A new key for ${api.name}`,
+              text: [
+                `A key named "${key.name}", ending in ${key.lastFour}, was made for your subscription to ${api.name}.`,
+                `If that was not you, revoke it (POST /api-keys/${key.id}/revoke) and change your password.`,
+              ],
+            },
+    },
+  ),
+  rule(keyRevoked, (db, { keyId }) => newsOfKey(db, keyId), {
+    to: 'consumers',
+    mail: ({ api, key }) => ({
+      subject: `A key for ${api.name} was revoked`,
+      text: [
+        `The key named "${key.name}", ending in ${key.lastFour}, is refused from now on.`,
+        'If that was not you, change your password, then make a new key.',
+      ],
+    }),
+  }),
+  rule(
+    quotaThresholdReached,
+    async (db, { subscriptionId, threshold, units, included }) => {
+      const news = await newsOfSubscription(db, subscriptionId)
+      if (!news) return null
+      return { consumers: news.consumers, facts: { ...news.facts, threshold, units, included } }
+    },
+    {
+      to: 'consumers',
+      mail: ({ api, subscription, threshold, units, included }) => ({
+        subject: `${threshold} % of your quota for ${api.name} is used`,
+        text: [
+          `Your subscription ${subscription.id} to ${api.name} has used ${units} of ${included} calls of this billing period.`,
+          `GET /subscriptions/${subscription.id}/usage tells what happens beyond, and when the next period begins.`,
+        ],
+      }),
+    },
+  ),
+]
+
+/** What an endpoint may ask to be told of. */
+export const WEBHOOK_EVENTS = RULES.map(({ event }) => event.name)
