@@ -2,6 +2,7 @@ import type { Database } from '#db/client'
 import type { Worker } from '#infra/queue'
 import type { Clock } from '#lib/clock'
 import { usageBatchReceived } from './events'
+import { GarbageCollection } from './garbage'
 import { UsageRecorder } from './recorder'
 
 export { CompletenessService } from './completeness'
@@ -16,17 +17,21 @@ export { apiUsageRoutes, keyUsageRoutes, usageReportRoutes } from './reports.rou
 export { usageRoutes } from './routes'
 export { UsageService } from './service'
 
-/** Batches of a transaction, 1,000 calls each at most: more would gain little and hold much memory. */
-const BATCHES = 16
-/** How long batches come together: a counter that is moved once for many calls costs less than for each. */
-const GATHER_MS = 200
+/** Batches of a transaction, 1,000 calls each at most: the more, the fewer counters are moved for each. */
+const BATCHES = 40
+/** How long batches come together while there is no queue of them, for the same reason. */
+const GATHER_MS = 300
 
 /** Lets the worker book what the gateways report. */
 export function registerUsage(worker: Worker, database: Database, clock: Clock): void {
   const recorder = new UsageRecorder(database.db, clock)
+  const garbage = new GarbageCollection()
   worker.onBatch(
     usageBatchReceived,
-    (batches) => recorder.record(batches.map(({ id, payload }) => ({ id, ...payload }))),
+    async (batches) => {
+      await recorder.record(batches.map(({ id, payload }) => ({ id, ...payload })))
+      garbage.after(batches.reduce((calls, { payload }) => calls + payload.events.length, 0))
+    },
     { batchSize: BATCHES, gatherMs: GATHER_MS },
   )
 }
