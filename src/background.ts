@@ -2,16 +2,18 @@ import type { Container } from '#app/container'
 import { CronRunner, defineJob } from '#infra/cron'
 import { Leases } from '#infra/lock'
 import { MailDeliverer } from '#infra/mail'
-import { Worker } from '#infra/queue'
+import { cleanup, Worker } from '#infra/queue'
 import { Notifier, notificationsCleanupJob, WebhookDeliverer } from '#modules/notifications'
 import {
   registerUsage,
   usageCompletenessJob,
-  usageGapDetected,
   usagePartitionsJob,
   usageRetentionJob,
   usageRollupJob,
 } from '#modules/usage'
+
+/** What was done and cancelled stays visible for so long; dead letters stay until somebody deals with them. */
+const QUEUE_HISTORY_DAYS = 30
 
 /** Which handler serves which event. */
 export function buildWorker(container: Container): Worker {
@@ -19,7 +21,6 @@ export function buildWorker(container: Container): Worker {
   const { db } = database
   const worker = new Worker({ database, logger })
   registerUsage(worker, database, clock)
-  worker.on(usageGapDetected, async (gap) => logger.error(gap, 'usage.gap-detected'))
   new Notifier(db, clock).register(worker)
   new MailDeliverer({ db, clock, sender: container.mailSender, retry }).register(worker)
   const { webhookSecrets: secrets, outboundPolicy: policy } = container
@@ -51,6 +52,14 @@ export function buildCron(container: Container): CronRunner {
       usageRollupJob(database),
       usageCompletenessJob(completeness),
       notificationsCleanupJob(database.db),
+      defineJob({
+        name: 'queue-history-cleanup',
+        schedule: '0 23 2 * * *',
+        run: async (now) => {
+          const keptFrom = new Date(now.getTime() - QUEUE_HISTORY_DAYS * 86_400_000)
+          return { days: (await cleanup(database.db, keptFrom)).length }
+        },
+      }),
       defineJob({
         name: 'idempotency-keys-cleanup',
         schedule: '0 41 * * * *',

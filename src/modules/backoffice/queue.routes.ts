@@ -34,8 +34,7 @@ export const queueRoutes = (queue: QueueService) =>
         query: QueueEventQuery,
         response: QueueEventPage,
       },
-      ({ query: { limit, cursor, ...filter } }) =>
-        queue.events(filter, pageRequest({ limit, ...(cursor && { cursor }) }, 'evt')),
+      ({ query }) => queue.events(query, pageRequest(query, 'evt')),
     )
     .get(
       '/events/:id',
@@ -67,8 +66,7 @@ export const queueRoutes = (queue: QueueService) =>
         query: DeadLetterQuery,
         response: DeadLetterPage,
       },
-      ({ query: { limit, cursor, ...filter } }) =>
-        queue.deadLetters(filter, pageRequest({ limit, ...(cursor && { cursor }) }, 'dlq')),
+      ({ query }) => queue.deadLetters(query, pageRequest(query, 'dlq')),
     )
     .get(
       '/dead-letter/:id',

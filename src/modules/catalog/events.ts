@@ -12,7 +12,7 @@ const ApiNews = z.object({
 })
 
 /** The gateway serves the API, and everybody may subscribe to it. */
-export const apiPublished = defineEvent('api.published', ApiNews)
+export const apiPublished = defineEvent('api.published', ApiNews, { history: true })
 
 /** The API has left the gateway and the marketplace: unpublished, or deleted. */
-export const apiRemoved = defineEvent('api.removed', ApiNews)
+export const apiRemoved = defineEvent('api.removed', ApiNews, { history: true })

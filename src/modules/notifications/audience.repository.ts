@@ -1,4 +1,4 @@
-import { and, eq, notInArray } from 'drizzle-orm'
+import { and, arrayContains, eq, notInArray } from 'drizzle-orm'
 import { alias } from 'drizzle-orm/pg-core'
 import type { Db } from '#db/client'
 import { apis } from '#db/schema/catalog'
@@ -16,7 +16,7 @@ export interface Person {
 }
 
 /** Those who are concerned, each for another reason. */
-export type Side = 'consumers' | 'providers'
+export type Side = 'consumers' | 'providers' | 'admins'
 
 /** What happened, as webhooks tell it and mails are made of, and who is concerned. */
 export type News<F> = { facts: F } & Partial<Record<Side, Person[]>>
@@ -44,6 +44,14 @@ export function personOf(db: Db, userId: Id<'usr'>): Promise<Person[]> {
     .select(person)
     .from(users)
     .where(and(eq(users.id, userId), isActive))
+}
+
+/** Those who run the marketplace. */
+export function admins(db: Db): Promise<Person[]> {
+  return db
+    .select(person)
+    .from(users)
+    .where(and(arrayContains(users.roles, ['admin']), isActive))
 }
 
 const consumers = alias(users, 'consumers')

@@ -4,7 +4,9 @@ import { apiPublished, apiRemoved } from '#modules/catalog'
 import { keyCreated, keyRevoked } from '#modules/keys'
 import { quotaThresholdReached } from '#modules/quota'
 import { subscriptionCreated } from '#modules/subscriptions'
+import { usageGapDetected } from '#modules/usage'
 import {
+  admins,
   type News,
   newsOfKey,
   newsOfSubscription,
@@ -136,6 +138,16 @@ export const RULES = [
       }),
     },
   ),
+  rule(usageGapDetected, async (db, gap) => ({ facts: gap, admins: await admins(db) }), {
+    to: 'admins',
+    mail: ({ gatewayId, first, last, since }) => ({
+      subject: `Usage of ${gatewayId} is missing`,
+      text: [
+        `The calls ${first} to ${last} of the gateway ${gatewayId} have not arrived; this was noticed at ${since}. The gateway was asked to send them again from its log.`,
+        'GET /usage/completeness tells whether they came, or can no longer be found.',
+      ],
+    }),
+  }),
 ]
 
 /** What an endpoint may ask to be told of. */

@@ -1,11 +1,3 @@
-/** Percent of the included units at which somebody is told. */
-const THRESHOLDS = [100, 90, 80, 50] as const
-
-/** The highest threshold that was reached, null below the first. */
-export function thresholdReached(used: number, limit: number): number | null {
-  return THRESHOLDS.find((percent) => used * 100 >= limit * percent) ?? null
-}
-
 export interface Estimate {
   unitsPerDay: number
   projectedUnits: number

@@ -6,8 +6,9 @@ import type { PageRequest } from '#lib/page'
 import type { KeyService } from '#modules/keys'
 import type { Plan, PricingService } from '#modules/pricing'
 import type { Subscription, SubscriptionService } from '#modules/subscriptions'
-import { estimate, thresholdReached } from './estimate'
+import { estimate } from './estimate'
 import { type Counted, countsOf } from './repository'
+import { highestReached } from './thresholds'
 
 const NOTHING: Counted = { calls: 0, errors: 0, units: 0 }
 
@@ -66,7 +67,7 @@ export class QuotaService {
   async alerts(actor: Actor, page: PageRequest) {
     const { items, nextCursor } = await this.list(actor, page)
     const alerts = items.flatMap(({ subscriptionId, limit, used, hard, period }) => {
-      const threshold = limit === null ? null : thresholdReached(used, limit)
+      const threshold = limit === null ? null : highestReached(used, limit)
       if (limit === null || threshold === null) return []
       return [{ subscriptionId, threshold, limit, used, hard, periodEnd: period.end }]
     })

@@ -6,4 +6,5 @@ import { idSchema } from '#lib/id-schema'
 export const subscriptionCreated = defineEvent(
   'subscription.created',
   z.object({ subscriptionId: idSchema('sub'), at: z.iso.datetime() }),
+  { history: true },
 )

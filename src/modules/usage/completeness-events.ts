@@ -11,4 +11,5 @@ export const usageGapDetected = defineEvent(
     /** When it was noticed. */
     since: z.iso.datetime(),
   }),
+  { history: true },
 )

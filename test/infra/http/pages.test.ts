@@ -28,6 +28,8 @@ const LISTS: [string, string][] = [
   ['/webhooks/endpoints', 'whe'],
   ['/webhooks/endpoints/{id}/deliveries', 'whd'],
   ['/admin/mails', 'mail'],
+  ['/admin/queue/events', 'evt'],
+  ['/admin/queue/dead-letter', 'dlq'],
 ]
 const get = (path: string, query: Record<string, string>) =>
   veil.request('GET', `${path.replace('{id}', endpointId)}?${new URLSearchParams(query)}`, {

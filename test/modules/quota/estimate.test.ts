@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { estimate, thresholdReached } from '../../../src/modules/quota/estimate'
+import { estimate } from '../../../src/modules/quota/estimate'
+import { highestReached } from '../../../src/modules/quota/thresholds'
 
 const day = (n: number) => new Date(Date.UTC(2026, 0, n))
 const january = { start: day(1), end: day(31) }
 
-describe('thresholdReached', () => {
+describe('highestReached', () => {
   it.each([
     [0, 100, null],
     [49, 100, null],
@@ -19,7 +20,7 @@ describe('thresholdReached', () => {
     [2, 3, 50],
     [0, 0, 100],
   ])('%d of %d is %s', (used, limit, threshold) => {
-    expect(thresholdReached(used, limit)).toBe(threshold)
+    expect(highestReached(used, limit)).toBe(threshold)
   })
 })
 

@@ -26,6 +26,7 @@ let gateways = 0
 
 beforeAll(async () => {
   veil = await TestVeil.start()
+  await veil.admin()
   subscription = await seedSubscription(veil.database.db)
   proxy = Bun.serve({ hostname: '127.0.0.1', port: 0, fetch: pass })
 })
@@ -99,11 +100,11 @@ function newGateway() {
         .where(eq(usageRecords.gatewayId, gatewayId))
       return rows.map(({ sequence }) => sequence).sort((a, b) => a - b)
     },
-    alerts: () =>
-      veil.logs
-        .map((line) => JSON.parse(line))
-        .filter((line) => line.msg === 'usage.gap-detected' && line.gatewayId === gatewayId)
-        .map(({ first, last }) => ({ first, last })),
+    alerts: async () => {
+      const mails = await veil.database.sql<{ text: string }[]>`
+        select text from outbox_mails where subject = ${`Usage of ${gatewayId} is missing`}`
+      return mails.map(({ text }) => /calls (\d+ to \d+)/.exec(text)?.[1])
+    },
     noted: () => veil.database.db.$count(usageGaps, eq(usageGaps.gatewayId, gatewayId)),
   }
 }
@@ -143,7 +144,7 @@ describe('a batch that was answered and lost', () => {
     await checkMinutesLater(4)
     await gateway.ask()
     expect(await gateway.completeness()).toMatchObject({ gaps: [gap] })
-    expect(gateway.alerts()).toEqual([])
+    expect(await gateway.alerts()).toEqual([])
 
     await checkMinutesLater(1.1)
     await checkMinutesLater(0)
@@ -154,8 +155,8 @@ describe('a batch that was answered and lost', () => {
     expect(await gateway.ledger()).toEqual(upTo(9))
     await checkMinutesLater(10)
     expect(await gateway.noted()).toBe(0)
-    await eventually(() => gateway.alerts().length > 0, 'the alert')
-    expect(gateway.alerts()).toEqual([{ first: 4, last: 7 }])
+    await eventually(async () => (await gateway.alerts()).length > 0, 'the alert')
+    expect(await gateway.alerts()).toEqual(['4 to 7'])
   })
 
   test('is sent again at once when nothing came behind it', async () => {
@@ -180,7 +181,7 @@ describe('a batch that was answered and lost', () => {
       .sql`update usage_arrivals set received = '{[1,4)}' where gateway_id = ${gateway.gatewayId}`
     await checkMinutesLater(6)
     expect(await gateway.noted()).toBe(0)
-    expect(gateway.alerts()).toEqual([])
+    expect(await gateway.alerts()).toEqual([])
   })
 
   test('of one gateway is not looked for at another', async () => {
@@ -221,8 +222,8 @@ describe('what the gateway has no more', () => {
     await gateway.ask()
     await gateway.call(1)
     expect(await gateway.completeness()).toMatchObject({ highest: 10, gaps: [lost] })
-    await eventually(() => gateway.alerts().length > 0, 'the alert')
-    expect(gateway.alerts()).toEqual([{ first: 1, last: 7 }])
+    await eventually(async () => (await gateway.alerts()).length > 0, 'the alert')
+    expect(await gateway.alerts()).toEqual(['1 to 7'])
   })
 
   test('is no more than what is missing, whatever it says', async () => {
@@ -247,8 +248,11 @@ test('a server that was set back gets again what it lost', async () => {
   for (const count of [3, 4, 5]) await gateway.call(count)
   await booked(gateway, 12)
   const { gatewayId } = gateway
-  await veil.database
-    .sql`delete from usage_records where gateway_id = ${gatewayId} and sequence > 5`
+  await veil.database.sql.begin(async (tx) => {
+    // The ledger is immutable; a copy that is older than the log has other triggers.
+    await tx`set local session_replication_role = 'replica'`
+    await tx`delete from usage_records where gateway_id = ${gatewayId} and sequence > 5`
+  })
   await veil.database
     .sql`update usage_arrivals set received = '{[1,6)}' where gateway_id = ${gatewayId}`
   await gateway.ask()

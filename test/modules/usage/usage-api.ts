@@ -6,7 +6,6 @@ import type { Clock } from '#lib/clock'
 import type { Id } from '#lib/id'
 import { createSealer } from '#lib/sealing'
 import { CompletenessService, completenessRoutes, UsageService, usageRoutes } from '#modules/usage'
-import type { TestDatabase } from '#test/database'
 
 export const TOKEN = 'a-machine-token-of-at-least-32-characters'
 
