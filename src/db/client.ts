@@ -21,6 +21,13 @@ export interface Database {
   db: Db
   /** postgres.js, for bulk and hot SQL. Apart from Drizzle's, which alters the client it is given. */
   sql: Sql
+  /**
+   * For the statements of the queue's workers. Their tables grow from nothing to a million rows and
+   * back between two looks of the statistics, so the planner is told to walk indexes whatever these say.
+   * Commits do not wait for the disk: an event whose end is lost with the server's memory runs again,
+   * as it would after a crash of the worker.
+   */
+  queue: Sql
   /** Port of the server, to keep it from being reached by other ways. */
   port: number
   close(): Promise<void>
@@ -28,9 +35,14 @@ export interface Database {
 
 export interface DatabaseOptions {
   url: string
-  /** Connections in all; a quarter of them is kept for raw SQL. */
+  /** Connections in all; a quarter of them is kept for raw SQL, up to three for the queue. */
   maxConnections?: number
   applicationName?: string
+}
+
+const FOR_QUEUE = {
+  ...{ enable_seqscan: 'off', enable_bitmapscan: 'off', enable_sort: 'off' },
+  synchronous_commit: 'off',
 }
 
 export function connect(options: DatabaseOptions): Database {
@@ -41,16 +53,23 @@ export function connect(options: DatabaseOptions): Database {
     connection: { application_name: options.applicationName ?? 'veil', TimeZone: 'UTC' },
   }
   const raw = Math.max(2, Math.floor(total / 4))
-  const forDrizzle = postgres(options.url, { ...common, max: Math.max(2, total - raw) })
+  const forQueue = total < 12 ? 2 : 3
+  const forDrizzle = postgres(options.url, { ...common, max: Math.max(2, total - raw - forQueue) })
   const sql = postgres(options.url, { ...common, max: raw })
+  const queue = postgres(options.url, {
+    ...common,
+    max: forQueue,
+    connection: { ...common.connection, ...FOR_QUEUE },
+  })
   const db: Db = drizzle(forDrizzle, { schema })
   runHooksAfterCommit(db, sql)
   return {
     db,
     sql,
+    queue,
     port: Number(new URL(options.url).port || 5432),
     close: async () => {
-      await Promise.all([forDrizzle.end({ timeout: 5 }), sql.end({ timeout: 5 })])
+      await Promise.all([forDrizzle, sql, queue].map((client) => client.end({ timeout: 5 })))
     },
   }
 }

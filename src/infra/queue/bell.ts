@@ -1,7 +1,10 @@
 import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Sql } from '#db/client'
 
 const CHANNEL = 'veil_queue'
+/** Under steady load other processes hear of commits at most this often, in ms. */
+const GATHER_MS = 5
 
 type Listener = (types: readonly string[]) => void
 
@@ -67,6 +70,7 @@ class Bell {
       await this.sql`
         select set_config('synchronous_commit', 'off', true), pg_notify(${CHANNEL}, ${message})
       `.catch(() => undefined)
+      await sleep(GATHER_MS)
     }
     this.isSending = false
   }

@@ -84,7 +84,7 @@ const SUSPECTS = claimStatement(false, true)
 
 /**
  * Takes up to `limit` due events of a type. The attempt is counted here, so that one which kills its
- * worker counts too. Planned anew each time: the table may have grown from nothing to a million.
+ * worker counts too.
  */
 export async function claimEvents(sql: Sql, request: ClaimRequest): Promise<Claim> {
   const { after } = request
@@ -107,7 +107,7 @@ async function runClaim(
   const rows = await sql.unsafe<ClaimedRow[]>(
     statement,
     [type, limit, token, worker, leaseMs, maxAttempts, ...mark],
-    { prepare: false },
+    { prepare: true },
   )
   let end: Place | null = null
   const events = rows.map((row) => {

@@ -40,7 +40,7 @@ export type Decision =
   | { kind: 'snooze'; inMs: number }
   /** Given back before the handler began, because the worker stops. */
   | { kind: 'release' }
-  | { kind: 'dead'; reason: string; message: string }
+  | { kind: 'dead'; reason: string; message: string; attempts: number }
 
 /**
  * What becomes of an event after an attempt.
@@ -58,10 +58,12 @@ export function decide(
   const { error } = outcome
   if (error instanceof Snooze) return { kind: 'snooze', inMs: error.inMs }
   const message = describeError(error)
-  if (error instanceof Discard) return { kind: 'dead', reason: storable(error.reason), message }
-  if (attempts >= policy.maxAttempts) {
-    return { kind: 'dead', reason: `gave up after ${attempts} attempts: ${message}`, message }
-  }
+  const dead = (reason: string): Decision => ({
+    // The last claim of one that killed its workers only brings it here.
+    ...{ kind: 'dead', reason, message, attempts: Math.min(attempts, policy.maxAttempts) },
+  })
+  if (error instanceof Discard) return dead(storable(error.reason))
+  if (attempts >= policy.maxAttempts) return dead(`gave up after ${attempts} attempts: ${message}`)
   return { kind: 'retry', inMs: backoffMs(policy, attempts, random), message }
 }
 

@@ -60,6 +60,9 @@ export class Lane {
   private readonly rounds = new Set<Promise<unknown>>()
   private inFlight = 0
   private isStopping = false
+  private looping: Promise<void> = Promise.resolve()
+  /** The last claim found as much as it could take. */
+  private hasBacklog = false
   /** Events of this type have ordering keys. */
   private isOrdered = false
   private settledSinceClaim = 0
@@ -84,14 +87,9 @@ export class Lane {
     return this.run(await claimSuspect(this.options.sql, this.request(1, null)))
   }
 
-  /** Runs until `stop`. */
-  async loop(): Promise<void> {
+  start(): void {
     this.isStopping = false
-    while (!this.isStopping) {
-      const limit = this.room()
-      if (limit === 0) await this.vacancy.wait(LONGEST_REST_MS)
-      else await this.look(limit)
-    }
+    this.looping = this.loop()
   }
 
   /** Begins no handler any more, waits for those that run, and gives the rest back. */
@@ -99,42 +97,49 @@ export class Lane {
     this.isStopping = true
     this.bell.ring()
     this.vacancy.ring()
-    while (this.rounds.size > 0) await Promise.all(this.rounds)
+    await this.looping
+    await Promise.all(this.rounds)
+  }
+
+  private async loop(): Promise<void> {
+    while (!this.isStopping) {
+      const limit = this.room()
+      if (limit === 0) await this.vacancy.wait(LONGEST_REST_MS)
+      else await this.look(limit)
+    }
   }
 
   private async look(limit: number): Promise<void> {
     try {
-      const found = await this.claim(limit)
-      // A claim that comes back short has seen all there is, at least behind the mark.
-      if (found === limit || this.isStopping) return
-      await this.bell.wait(LONGEST_REST_MS)
-      await sleep(this.options.gatherMs)
+      const rest = await this.claimNext(limit)
+      if (rest === 0 || this.isStopping) return
+      if (await this.bell.wait(rest)) await sleep(this.options.gatherMs)
     } catch (error) {
       this.options.logger.error({ err: error }, 'queue.claim-failed')
-      await sleep(PAUSE_AFTER_FAILURE_MS)
+      await this.bell.wait(PAUSE_AFTER_FAILURE_MS)
     }
   }
 
-  /** Claims behind the mark or from the beginning, and starts a round with it. */
-  private async claim(limit: number): Promise<number> {
+  /** Starts a round with what is due. @returns for how long there is nothing more, in ms */
+  private async claimNext(limit: number): Promise<number> {
     const startedAt = performance.now()
-    const after = this.mark.next(startedAt, this.inFlight > 0)
+    const after = this.mark.next(startedAt, this.hasBacklog)
     if (after === null && this.isOrdered) await setSuccessorsAside(this.options.sql, this.type)
     const claim = await claimEvents(this.options.sql, this.request(limit, after))
-    this.mark.advance(after, claim.end, startedAt, performance.now())
+    const endedAt = performance.now()
+    this.mark.advance(after, claim.end, startedAt, endedAt)
     if (claim.events.length > 0) this.begin(this.run(claim))
-    if (claim.events.length < limit && after !== null) this.lookAgainFromBeginning()
-    return claim.events.length
+    this.hasBacklog = claim.events.length === limit
+    if (this.hasBacklog) return 0
+    return after === null ? LONGEST_REST_MS : Math.max(1, this.mark.fullLookIn(endedAt))
   }
 
   private begin(round: Promise<unknown>): void {
     this.rounds.add(round)
-    void round.finally(() => this.rounds.delete(round))
-  }
-
-  private lookAgainFromBeginning(): void {
-    const wait = Math.max(0, this.mark.fullLookIn(performance.now()))
-    setTimeout(() => this.bell.ring(), wait)
+    void round.finally(() => {
+      this.rounds.delete(round)
+      this.vacancy.ring()
+    })
   }
 
   /** How many events may be claimed now; 0 until enough are settled to make it worthwhile. */

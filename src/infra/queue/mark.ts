@@ -22,8 +22,8 @@ export class LowWaterMark {
   }
 
   /** Where the next claim begins; null is the beginning. `now` in milliseconds of any clock. */
-  next(now: number, isBusy: boolean): Place | null {
-    const wait = isBusy ? LONGEST_WITHOUT_FULL_LOOK_MS : 0
+  next(now: number, hasBacklog: boolean): Place | null {
+    const wait = hasBacklog ? LONGEST_WITHOUT_FULL_LOOK_MS : 0
     const isDue = this.fullLookIn(now) <= 0 && now - this.fullLookEndedAt >= wait
     return isDue ? null : this.place
   }

@@ -89,37 +89,48 @@ type Row = ReturnType<typeof toRow<unknown>>
 /** In the order of the keys, so that two bulks with the same keys do not deadlock. */
 function firstOfEachKey<T>(publications: readonly Publication<T>[]): readonly Publication<T>[] {
   if (publications.every(({ dedupeKey }) => dedupeKey === undefined)) return publications
-  const byKey = new Map<string, Publication<T>>()
-  for (const publication of publications) {
-    const key = publication.dedupeKey ?? ''
-    if (key !== '' && !byKey.has(key)) byKey.set(key, publication)
-  }
-  return [
-    ...publications.filter(({ dedupeKey }) => !dedupeKey),
-    ...[...byKey].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, publication]) => publication),
-  ]
+  const taken = new Set<string>()
+  const firsts = publications.filter(({ dedupeKey }) => {
+    if (dedupeKey === undefined) return true
+    const isFirst = !taken.has(dedupeKey)
+    taken.add(dedupeKey)
+    return isFirst
+  })
+  // With ordering keys the order is the caller's, and those publishers take turns anyway.
+  if (firsts.some(({ orderingKey }) => orderingKey !== undefined)) return firsts
+  return firsts.toSorted(({ dedupeKey: a = '' }, { dedupeKey: b = '' }) =>
+    a < b ? -1 : a > b ? 1 : 0,
+  )
 }
 
-/** A row that is done and only kept for its dedupe key gives way when its window is over. */
 const INSERT = `
   insert into events
     (id, type, payload, rank, dedupe_key, dedupe_window_ms, ordering_key, run_at)
   select id, $1, payload, rank, dedupe_key, dedupe_window_ms, ordering_key,
     clock_timestamp() + delay_ms * interval '1 millisecond'
   from json_to_recordset($2::text::json) as row (id uuid, payload json, rank smallint, dedupe_key text,
-    dedupe_window_ms integer, ordering_key text, delay_ms double precision)
+    dedupe_window_ms integer, ordering_key text, delay_ms double precision)`
+
+/** A row that is done and only kept for its dedupe key gives way when its window is over. */
+const UNLESS_TAKEN = `
   on conflict (type, dedupe_key) where dedupe_key is not null do update set
     id = excluded.id, position = default, payload = excluded.payload, rank = excluded.rank,
     dedupe_window_ms = excluded.dedupe_window_ms, ordering_key = excluded.ordering_key,
     run_at = excluded.run_at, created_at = now(), attempts = 0, crashes = 0, errors = '[]',
     done_until = null
-  where events.done_until < clock_timestamp()
-  returning id`
+  where events.done_until < clock_timestamp()`
+
+/** Looking for a taken key costs a second look at each row: only where there are keys. */
+const PLAIN = `${INSERT} returning id`
+const KEYED = `${INSERT} ${UNLESS_TAKEN} returning id`
 
 async function insertEvents(db: Db, type: string, rows: readonly Row[]): Promise<Id<'evt'>[]> {
-  const added = await rawClient(db).unsafe<{ id: string }[]>(INSERT, [type, JSON.stringify(rows)], {
-    prepare: true,
-  })
+  const statement = rows.some((row) => row.dedupe_key !== undefined) ? KEYED : PLAIN
+  const added = await rawClient(db).unsafe<{ id: string }[]>(
+    statement,
+    [type, JSON.stringify(rows)],
+    { prepare: true },
+  )
   const isDue = rows.some((row) => row.delay_ms <= 0)
   if (added.length > 0 && isDue) afterCommit(db, (client) => bellOf(client).ring(type))
   return added.map((row) => eventIdOf(row.id))

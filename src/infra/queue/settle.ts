@@ -156,20 +156,21 @@ async function buryEvents(
   deaths: readonly Of<'dead'>[],
 ): Promise<number> {
   if (deaths.length === 0) return 0
-  const rows = deaths.map(({ event, decision: { reason, message } }) => ({
-    ...{ id: digitsOf(event.id), reason, message },
+  const rows = deaths.map(({ event, decision: { reason, message, attempts } }) => ({
+    ...{ id: digitsOf(event.id), reason, message, begun: attempts },
   }))
   const { count } = await sql.unsafe(
     `with row as (
-      select * from json_to_recordset($1::text::json) as row (id uuid, reason text, message text)
+      select * from json_to_recordset($1::text::json) as row
+        (id uuid, reason text, message text, begun integer)
     ), gone as (
       delete from events using row where events.id = row.id and claim_token = $2
-      returning events.*, row.reason, row.message
+      returning events.*, row.reason, row.message, row.begun
     )
     insert into dead_letters (id, event_id, type, payload, priority, ordering_key, dedupe_key,
       dedupe_window_ms, reason, attempts, errors, first_at)
     select id, 'evt_' || replace(id::text, '-', ''), type, payload, -rank, ordering_key, dedupe_key,
-      dedupe_window_ms, reason, attempts,
+      dedupe_window_ms, reason, begun,
       errors || jsonb_build_array(jsonb_build_object('at', clock_timestamp(), 'message', message)),
       created_at
     from gone

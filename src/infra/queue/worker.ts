@@ -61,11 +61,10 @@ export class Worker {
   private readonly rates: Rates
   private readonly heartbeat: Routine
   private readonly routines: Routine[]
-  private loops: Promise<void>[] = []
   private stopListening: (() => Promise<void>) | null = null
 
   constructor(private readonly options: WorkerOptions) {
-    this.sql = options.database.sql
+    this.sql = options.database.queue
     const { batchSize = 1_000, leaseMs = 15_000, pollMs = 1_000, random = Math.random } = options
     this.settings = { batchSize, leaseMs, pollMs, random }
     this.leases = new Leases(this.sql, options.logger, leaseMs)
@@ -125,19 +124,18 @@ export class Worker {
     }
     const ringAll = () => ring([...this.lanes.keys()])
     try {
-      this.stopListening = await bellOf(this.sql).listen(ring, ringAll)
+      this.stopListening = await bellOf(this.options.database.sql).listen(ring, ringAll)
     } catch (error) {
       // Polling goes on alone.
       this.options.logger.warn({ err: error }, 'queue.listen-failed')
     }
     for (const routine of [this.heartbeat, ...this.routines]) routine.start()
-    this.loops = [...this.lanes.values()].map((lane) => lane.loop())
+    for (const lane of this.lanes.values()) lane.start()
   }
 
   /** Claims nothing more, waits for what runs, settles it, and gives the rest back. */
   async stop(): Promise<void> {
-    const lanes = [...this.lanes.values()]
-    await Promise.all([...lanes.map((lane) => lane.stop()), ...this.loops])
+    await Promise.all([...this.lanes.values()].map((lane) => lane.stop()))
     await Promise.all([this.heartbeat, ...this.routines].map((routine) => routine.stop()))
     await this.rates.flush().catch(() => undefined)
     await this.stopListening?.()
@@ -166,7 +164,7 @@ export class Worker {
 
   private afterSettling(type: string, settled: Settled): void {
     this.rates.add(type, settled)
-    for (const freed of settled.freed) bellOf(this.sql).ring(freed)
+    for (const freed of settled.freed) bellOf(this.options.database.sql).ring(freed)
   }
 
   private routine(name: string, everyMs: number, run: () => Promise<unknown>): Routine {

@@ -15,13 +15,16 @@ test.each([
     failed,
     3,
     0.5,
-    { kind: 'dead', reason: 'gave up after 3 attempts: Error: no', message: 'Error: no' },
+    {
+      ...{ kind: 'dead', reason: 'gave up after 3 attempts: Error: no', message: 'Error: no' },
+      attempts: 3,
+    },
   ],
   [
     { ok: false, error: new Discard('gone') } as const,
     1,
     0.5,
-    { kind: 'dead', reason: 'gone', message: 'Discard: gone' },
+    { kind: 'dead', reason: 'gone', message: 'Discard: gone', attempts: 1 },
   ],
 ])('%o after attempt %i', (outcome, attempts, random, decision) => {
   expect(decide(outcome, attempts, policy, random)).toEqual(decision)
