@@ -20,6 +20,7 @@ const TABLES = [
   ...['api_usage_analytics', 'api_operation_analytics', 'billing_periods_version'],
   ...['invoices', 'payment_records', 'approvals', 'approval_comments', 'approval_history'],
   ...['gateway_commits', 'leases', 'events', 'dead_letters', 'idempotency_keys', 'audit_log'],
+  ...['event_claims', 'event_history', 'event_rates'],
 ]
 
 test('every table of the design is there, and no other', async () => {
