@@ -88,6 +88,8 @@ test.each([
   ['GATEWAY_ID', 'Gateway 1'],
   ['KEY_HEADER', 'X API Key'],
   ['USAGE_TOKENS', `${'t'.repeat(32)},short`],
+  ['USAGE_RETENTION_DAYS', '61'],
+  ['USAGE_BACKLOG_LIMIT', '999'],
   ['PERMIT_PACKAGE_MANAGER', 'yes'],
   ['VEIL_SECRET', 'short'],
   ['ADMIN_EMAIL', 'admin'],

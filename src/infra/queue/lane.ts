@@ -113,8 +113,8 @@ export class Lane {
     try {
       const rest = await this.claimNext(limit)
       if (rest === 0 || this.isStopping) return
-      await this.bell.wait(rest)
-      if (this.options.gatherMs > 0) await sleep(this.options.gatherMs)
+      const wasRung = await this.bell.wait(rest)
+      if (wasRung && this.options.gatherMs > 0) await sleep(this.options.gatherMs)
     } catch (error) {
       this.options.logger.error({ err: error }, 'queue.claim-failed')
       await this.bell.wait(PAUSE_AFTER_FAILURE_MS)

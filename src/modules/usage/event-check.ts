@@ -13,7 +13,7 @@ const FIELDS = 11
 const LARGEST_INTEGER = 2_147_483_647
 
 /**
- * Whether an event has exactly the form in which the ledger keeps it. Ten times as fast as the
+ * Whether an event has exactly the form in which the ledger keeps it. Several times as fast as the
  * schema, which has the last word and the words for a refusal: it may accept what this does not,
  * never the other way about.
  */
