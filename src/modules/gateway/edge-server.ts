@@ -61,9 +61,6 @@ class EdgeAnswers {
   readonly #authorizer: Authorizer
   readonly #clock: Clock
   readonly #misses: MissResolver | undefined
-  /** The `Date` field and the second that it stands for. */
-  #date = ''
-  #dateSecond = -1
 
   constructor(options: EdgeServerOptions) {
     this.#authorizer = options.authorizer
@@ -105,18 +102,16 @@ class EdgeAnswers {
   }
 
   #decide(question: Question, key: string | null, apiId: string | null): Decision {
-    const now = this.#clock.now()
-    const milliseconds = now.getTime()
-    this.#keepDate(now, milliseconds)
-    return this.#authorizer[question]({ key, apiId }, milliseconds)
+    return this.#authorizer[question]({ key, apiId }, this.#clock.now().getTime())
   }
 
+  /** Without `Date`: nobody but the gateway reads it, and each field costs every call. */
   #admission(admission: Admission): string {
     const limits =
       admission.rateLimit === ''
         ? ''
         : `RateLimit: ${admission.rateLimit}\r\nRateLimit-Policy: ${admission.rateLimitPolicy}\r\n`
-    return `HTTP/1.1 204 No Content\r\nX-Veil-Key-Id: ${admission.keyId}\r\nX-Veil-Subscription-Id: ${admission.subscriptionId}\r\n${limits}${this.#date}\r\n`
+    return `HTTP/1.1 204 No Content\r\nX-Veil-Key-Id: ${admission.keyId}\r\nX-Veil-Subscription-Id: ${admission.subscriptionId}\r\n${limits}\r\n`
   }
 
   #refusal(refused: Refusal, requestId: string | null): string {
@@ -143,21 +138,7 @@ class EdgeAnswers {
   }
 
   #whole(status: string, fields: string, body: string): string {
-    return `HTTP/1.1 ${status}\r\n${fields}Content-Length: ${Buffer.byteLength(body)}\r\n${this.#dateField()}\r\n${body}`
-  }
-
-  /** RFC 9110 §6.6.1 asks for `Date`; it is made once a second. */
-  #keepDate(now: Date, milliseconds: number): void {
-    const second = Math.floor(milliseconds / 1000)
-    if (second === this.#dateSecond) return
-    this.#dateSecond = second
-    this.#date = `Date: ${now.toUTCString()}\r\n`
-  }
-
-  #dateField(): string {
-    const now = this.#clock.now()
-    this.#keepDate(now, now.getTime())
-    return this.#date
+    return `HTTP/1.1 ${status}\r\n${fields}Content-Length: ${Buffer.byteLength(body)}\r\nDate: ${this.#clock.now().toUTCString()}\r\n\r\n${body}`
   }
 }
 

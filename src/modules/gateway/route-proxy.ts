@@ -77,24 +77,24 @@ export function proxyRoutes(options: ProxyOptions): CaddyRoute[] {
         authorize(options),
       ],
     },
-    {
-      match: [{ not: [{ vars: { veil_ratelimit: [''] } }] }],
-      handle: [
-        {
-          handler: 'headers',
-          response: {
-            deferred: true,
-            set: {
-              RateLimit: ['{http.vars.veil_ratelimit}'],
-              'RateLimit-Policy': ['{http.vars.veil_ratelimit_policy}'],
-            },
-          },
-        },
-      ],
-    },
-    { match: [{ vars: { veil_scheme: ['https'] } }], handle: [upstream(options, 'https')] },
-    { handle: [upstream(options, 'http')] },
+    when({ vars: { veil_ratelimit: [''] } }, upstreams(options, {})),
+    ...upstreams(options, RATE_LIMIT),
   ]
+}
+
+function upstreams(options: ProxyOptions, limits: Record<string, string[]>): CaddyRoute[] {
+  return [
+    {
+      match: [{ vars: { veil_scheme: ['https'] } }],
+      handle: [upstream(options, 'https', limits)],
+    },
+    { handle: [upstream(options, 'http', limits)] },
+  ]
+}
+
+const RATE_LIMIT = {
+  RateLimit: ['{http.vars.veil_ratelimit}'],
+  'RateLimit-Policy': ['{http.vars.veil_ratelimit_policy}'],
 }
 
 /** Errors of the two proxies; the stage tells which of them failed. */
@@ -171,15 +171,8 @@ function explain(options: ProxyOptions): CaddyHandler {
   }
 }
 
-/** What may be large or secret. A body does not go along, so its length must not. */
-const NOT_FOR_THE_EDGE = [
-  'Authorization',
-  'Content-Length',
-  'Cookie',
-  'Referer',
-  'Transfer-Encoding',
-  'User-Agent',
-]
+/** What is secret or may be large; the length of a body, since that does not go along. */
+const NOT_FOR_THE_EDGE = ['Authorization', 'Content-Length', 'Cookie']
 
 /** Asking twice is harmless whatever the method of the call; by default only a GET is retried. */
 const ASK_AGAIN = {
@@ -214,7 +207,12 @@ function confirmed(): CaddyHandler {
   }
 }
 
-function upstream(options: ProxyOptions, scheme: 'http' | 'https'): CaddyHandler {
+/** @param limits headers for the caller; set here, since a `headers` handler would wrap every answer once more */
+function upstream(
+  options: ProxyOptions,
+  scheme: 'http' | 'https',
+  limits: Record<string, string[]>,
+): CaddyHandler {
   return {
     handler: 'reverse_proxy',
     upstreams: [{ dial: '{http.vars.veil_dial}' }],
@@ -237,8 +235,9 @@ function upstream(options: ProxyOptions, scheme: 'http' | 'https'): CaddyHandler
       },
       // Applied to the upstream's final answer itself; a 101 and a 103 of an upstream pass as they are.
       response: {
-        delete: ['X-Veil-*', 'RateLimit', 'RateLimit-Policy'],
-        set: { 'X-Request-Id': ['{http.vars.veil_request}'] },
+        // What is set needs no deletion, and would fall victim to it: deletions come last.
+        delete: ['X-Veil-*', ...Object.keys(RATE_LIMIT).filter((name) => !(name in limits))],
+        set: { 'X-Request-Id': ['{http.vars.veil_request}'], ...limits },
       },
     },
     handle_response: [{ match: { status_code: [101] }, routes: upgradeRoutes() }],
