@@ -178,6 +178,25 @@ export async function tellStory({ url, upstream, narrator }: Stage): Promise<voi
     for (const line of answer.cost.lines) narrator.note(`${line.description}: ${line.explain}`)
   })
 
+  await narrator.step(
+    'Paula sees her operations, Carl takes his calls home as a file',
+    async () => {
+      const path = `/provider/apis/${api.id}/operations`
+      const { items } = await provider.ask('GET', path)
+      expectEqual('operations', items.length, 1)
+      const [{ operation, calls, errorRate, latencyMs }] = items
+      expectEqual('calls of the operation', calls, 2)
+      tell(
+        `GET ${path.replace(api.id, '{id}')}`,
+        `200, ${operation}: ${calls} calls, errors ${100 * errorRate} %, p50 ${latencyMs.p50} ms, p99 ${latencyMs.p99} ms`,
+      )
+      const file: string = await consumer.ask('GET', `/usage/export?subscriptionId=${pro.id}`)
+      const [head = '', ...lines] = file.trimEnd().split('\r\n')
+      expectEqual('lines of the file', lines.length, 2)
+      tell('GET /usage/export?format=csv', `200, ${lines.length} calls: ${head}`)
+    },
+  )
+
   await narrator.step('A hard quota ends: Tess has 3 calls', async () => {
     const tess = await register('Tess', 'consumer')
     const { key, id } = await subscribe(tess, plans.taste)
