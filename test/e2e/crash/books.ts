@@ -47,7 +47,7 @@ export class Books {
     const isQuiet = async () => {
       const { waitingBatches, gateways } = await this.completeness()
       last = JSON.stringify({ waitingBatches, gateways, logged })
-      return waitingBatches === 0 && (gateways[0]?.highest ?? 0) >= logged
+      return waitingBatches === 0 && (gateways[0]?.completeUpTo ?? 0) >= logged
     }
     // What was in work when its worker died is taken up when the lease ends, after 15 s.
     await eventually(isQuiet, 'all calls in the ledger', 45_000).catch((error) => {
