@@ -24,8 +24,8 @@ export class Installation {
   ) {}
 
   /** @param usageUrl where the edge reports usage */
-  static async start(usageUrl: string, api: Place): Promise<Installation> {
-    const { folder, environment: ports } = api
+  static async start(usageUrl: string, place: Place): Promise<Installation> {
+    const { folder, environment: ports } = place
     const shared = {
       ...{ VEIL_SECRET: 's'.repeat(32), USAGE_TOKENS: USAGE_TOKEN, USAGE_URL: usageUrl },
       ...{ ADMIN_EMAIL: ADMIN.email, ADMIN_PASSWORD: ADMIN.password },
@@ -42,13 +42,14 @@ export class Installation {
     }
     const start = async (role: Role) => {
       const own = { VEIL_ROLES: role, VEIL_DATA_DIR: join(folder, role) }
-      const place = { folder, environment: { ...ports, ...shared, ...outside, ...own } }
-      installation.roles.set(role, await KeptRole.start(role, place))
+      const environment = { ...ports, ...shared, ...outside, ...own }
+      installation.roles.set(role, await KeptRole.start({ folder, environment }))
     }
-    await Promise.all(ROLES.map(start)).catch(async (error) => {
-      await installation.dispose()
-      throw error
-    })
+    for (const result of await Promise.allSettled(ROLES.map(start)))
+      if (result.status === 'rejected') {
+        await installation.dispose()
+        throw result.reason
+      }
     return installation
   }
 
@@ -89,10 +90,6 @@ export class Installation {
       ...[...this.roles.values()].flatMap(({ defects }) => defects),
       ...(this.ground.isRunning ? [] : [`cron: ${this.ground.stdout}${this.ground.stderr}`]),
     ]
-  }
-
-  get failedStarts(): number {
-    return [...this.roles.values()].reduce((sum, role) => sum + role.failedStarts, 0)
   }
 
   get logs(): string {
