@@ -1,4 +1,4 @@
-import { createServer, type Server, type Socket } from 'node:net'
+import { connect, createServer, type Server, type Socket } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { freePort } from '#infra/embedded'
 import { rawExchange, startTestCaddy, type TestCaddy, until } from '#test/caddy'
@@ -323,6 +323,18 @@ describe('a hostile upstream', () => {
     const final = received.slice(received.lastIndexOf('HTTP/1.1 ')).split('\r\n\r\n')[0] ?? ''
     expect(final).toContain(`X-Request-Id: ${logged.requestId}`)
     expect(final).not.toMatch(/victim|forged/)
+  })
+
+  test('a client that hangs up before the answer is logged as that, with its key', async () => {
+    let isAsked = false
+    hostileAnswer = () => {
+      isAsked = true
+    }
+    const client = connect(caddy.gatewayPort, '127.0.0.1')
+    client.write(`GET /hostile/slow HTTP/1.1\r\nHost: g\r\nX-API-Key: ${GOOD}\r\n\r\n`)
+    await until(() => isAsked)
+    client.destroy()
+    expect(await callLogged('/hostile/slow')).toMatchObject({ keyId: `key_${ID}`, status: 499 })
   })
 
   test('an upgrade goes through, and is logged with the key that asked for it', async () => {

@@ -152,6 +152,10 @@ export class VeilProcess {
     await eventually(isReplaced, `another ${program}`, 20_000)
   }
 
+  hasChild(program: string): boolean {
+    return this.findChild(program) !== null
+  }
+
   private findChild(program: string): number | null {
     const isIt = new RegExp(`(^|/)${program}(\\.exe)? `)
     return [...this.tree()].find(([, command]) => isIt.test(command))?.[0] ?? null

@@ -8,7 +8,7 @@ export interface GatewayCall {
   method: string
   /** As the client sent it (raw, still encoded), without the query string. */
   path: string
-  /** 101 for an upgraded connection. */
+  /** 101 for an upgraded connection, 499 where the client hung up before there was an answer. */
   status: number
   durationMs: number
   /** Body only. On Caddy 2.6 the announced Content-Length: 0 for a chunked body. */
@@ -28,9 +28,9 @@ export class MalformedAccessLogLine extends Error {
   }
 }
 
-/** `<key> <api> <request> <content-length or nothing>`, set by the gateway after authorize. */
+/** `<key> <api> <request> <content-length or nothing>`, set by the gateway after authorize; ` 101` behind it for an upgrade. */
 const CONFIRMED =
-  /^([A-Za-z0-9_-]+) ([A-Za-z0-9_-]+) ([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}) (\d{0,15})$/
+  /^([A-Za-z0-9_-]+) ([A-Za-z0-9_-]+) ([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}) (\d{0,15})( 101)?$/
 
 /**
  * Reads one line; null when authorize confirmed no key (the gateway refused the call itself). Everything
@@ -42,7 +42,7 @@ export function parseAccessLogLine(line: string): GatewayCall | null {
   const entry = parseJson(line)
   const userId = text(entry, 'user_id')
   if (userId === '') return null
-  const [, keyId, apiId, requestId, announced] = CONFIRMED.exec(userId) ?? []
+  const [, keyId, apiId, requestId, announced, upgraded] = CONFIRMED.exec(userId) ?? []
   if (keyId === undefined || apiId === undefined || requestId === undefined) {
     throw new MalformedAccessLogLine('user_id is not what the gateway writes')
   }
@@ -53,8 +53,8 @@ export function parseAccessLogLine(line: string): GatewayCall | null {
     apiId,
     method: text(request, 'method'),
     path: pathOf(text(request, 'uri')),
-    // Caddy 2.6 logs 0 for a connection that was handed over by 101.
-    status: number(entry, 'status') || 101,
+    // Caddy 2.6 logs 0 where no answer was written, be it that the connection was handed over; later ones say 499.
+    status: number(entry, 'status') || (upgraded ? 101 : 499),
     durationMs: number(entry, 'duration') * 1_000,
     requestBytes: 'bytes_read' in entry ? number(entry, 'bytes_read') : Number(announced ?? 0),
     responseBytes: number(entry, 'size'),

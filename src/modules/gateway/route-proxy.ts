@@ -248,6 +248,12 @@ function upstream(
 function upgradeRoutes(): CaddyRoute[] {
   return [
     { match: [{ not: [{ header: { Upgrade: ['*'] } }] }], handle: [UPSTREAM_UNREACHABLE] },
-    { handle: [{ handler: 'copy_response' }] },
+    {
+      handle: [
+        // Caddy 2.6 logs 0 for it, as for a client that hung up.
+        { handler: 'vars', veil_call: '{http.vars.veil_call} 101' },
+        { handler: 'copy_response' },
+      ],
+    },
   ]
 }

@@ -40,8 +40,10 @@ test('Caddy 2.6 has no bytes_read: the announced length counts', () => {
   expect(parseAccessLogLine(JSON.stringify(silent))?.requestBytes).toBe(0)
 })
 
-test('status 0, an upgrade on Caddy 2.6, is 101', () => {
-  expect(parse({ status: 0 })?.status).toBe(101)
+test('status 0 of Caddy 2.6 is 101 for an upgrade, else 499: the client hung up', () => {
+  const upgrade = { status: 0, user_id: `key_1 api_1 ${REQUEST_ID}  101` }
+  expect(parse(upgrade)?.status).toBe(101)
+  expect(parse({ status: 0 })?.status).toBe(499)
 })
 
 test('a query string is never part of the path', () => {
