@@ -6,6 +6,7 @@ import type { Logger } from '#infra/logger'
 import { SmtpSender } from '#infra/mail'
 import type { RetryPolicy } from '#infra/queue'
 import type { Clock } from '#lib/clock'
+import { type AtFailpoint, dieAt } from '#lib/failpoint'
 import { pinnedCertificate } from '#lib/pinned-certificate'
 import { createSealer } from '#lib/sealing'
 import { QueueService } from '#modules/backoffice'
@@ -45,6 +46,8 @@ export interface ContainerOptions {
   pushPatienceMs?: number
   /** How mails and webhooks are tried again; over about a day unless stated. */
   outsideRetry?: RetryPolicy
+  /** Told of each step of a change; dies at the configured one unless stated. */
+  reached?: AtFailpoint
 }
 
 export interface Secrets {
@@ -60,23 +63,7 @@ export type Container = ReturnType<typeof buildContainer>
 export function buildContainer(options: ContainerOptions) {
   const { config, database, logger, secrets, clock = systemClock } = options
   const { db, sql } = database
-  const gateways = options.gatewayAdminUrls.map(
-    (url) => new CaddyAdmin(url, { timeoutMs: ADMIN_CALL_TIMEOUT_MS }),
-  )
-  const edgeCertificate = pinnedCertificate(secrets.secret, 'edge.veil')
-  const pusher = new Pusher(
-    gateways,
-    async () => ({
-      listen: config.gateway.listen,
-      edgeDials: config.edge.dials,
-      edgeCertificate,
-      keyHeader: config.gateway.keyHeader,
-      apis: await loadDesiredApis(db),
-    }),
-    logger,
-    options.pushPatienceMs ?? PUSH_PATIENCE_MS,
-  )
-  const coordinator = new Coordinator(db, pusher, clock, logger)
+  const { gateways, edgeCertificate, pusher, coordinator } = buildGateways(options, clock)
   const identity = createIdentity({
     db,
     clock,
@@ -121,6 +108,32 @@ export function buildContainer(options: ContainerOptions) {
     ...{ gateways, pusher, coordinator, idempotency },
     ...{ mails, mailSender, webhooks, webhookSecrets, outboundPolicy, outsideRetry },
   }
+}
+
+/** What keeps the gateways at what the database says. */
+function buildGateways(options: ContainerOptions, clock: Clock) {
+  const { config, secrets, logger, database } = options
+  const { db } = database
+  const reached = options.reached ?? dieAt(config.failpoint)
+  const gateways = options.gatewayAdminUrls.map(
+    (url) => new CaddyAdmin(url, { timeoutMs: ADMIN_CALL_TIMEOUT_MS, reached }),
+  )
+  const edgeCertificate = pinnedCertificate(secrets.secret, 'edge.veil')
+  const pusher = new Pusher(
+    gateways,
+    async () => ({
+      listen: config.gateway.listen,
+      edgeDials: config.edge.dials,
+      edgeCertificate,
+      keyHeader: config.gateway.keyHeader,
+      apis: await loadDesiredApis(db),
+    }),
+    logger,
+    options.pushPatienceMs ?? PUSH_PATIENCE_MS,
+    reached,
+  )
+  const coordinator = new Coordinator(db, pusher, clock, logger, reached)
+  return { gateways, edgeCertificate, pusher, coordinator }
 }
 
 /** Ports of this machine that must not be reached through the gateway. */

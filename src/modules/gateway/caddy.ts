@@ -1,3 +1,4 @@
+import type { AtFailpoint } from '#lib/failpoint'
 import type { CaddyServer } from './config-types'
 
 const SERVER_PATH = '/config/apps/http/servers/veil'
@@ -8,6 +9,7 @@ const DEFAULT_TIMEOUT_MS = 30_000
 export interface CaddyAdminOptions {
   /** For each call, in milliseconds. A push of 5,000 APIs takes Caddy some seconds. */
   timeoutMs?: number
+  reached?: AtFailpoint
 }
 
 export interface ServerReading {
@@ -50,10 +52,12 @@ export class CaddyUnreadable extends Error {
 export class CaddyAdmin {
   readonly url: string
   private readonly timeoutMs: number
+  private readonly reached: AtFailpoint
 
   constructor(url: string, options: CaddyAdminOptions = {}) {
     this.url = url.replace(/\/+$/, '')
     this.timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS
+    this.reached = options.reached ?? (() => undefined)
   }
 
   /** @throws CaddyUnreadable */
@@ -72,11 +76,15 @@ export class CaddyAdmin {
     const exists = etag.startsWith(`"${SERVER_PATH} `) && !etag.endsWith(MISSING)
     const ifMatch = etag.endsWith(MISSING) ? etag.slice(0, -MISSING.length) : etag
     try {
-      const response = await this.call(SERVER_PATH, {
+      const answer = this.call(SERVER_PATH, {
         method: exists ? 'PATCH' : 'PUT',
         headers: { 'content-type': 'application/json', 'if-match': ifMatch },
         body: JSON.stringify(server),
       })
+      answer.catch(() => undefined)
+      await this.reached('push.sent')
+      const response = await answer
+      await this.reached('push.answered')
       return outcomeOf(response.status, await response.text())
     } catch (error) {
       const reason = String(error)

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from '#infra/logger'
 import { backoffMs } from '#lib/backoff'
+import type { AtFailpoint } from '#lib/failpoint'
 import type { CaddyAdmin } from './caddy'
 import { type DesiredGateway, renderServer, revisionOf } from './desired'
 import { GatewayRefused, GatewayUnavailable } from './errors'
@@ -37,6 +38,7 @@ export class Pusher {
     private readonly logger: Logger,
     /** How long one push may try, in milliseconds. */
     private readonly patienceMs: number,
+    private readonly reached: AtFailpoint = () => undefined,
   ) {}
 
   /** Resolves when a configuration read from the database after this call is served everywhere. */
@@ -93,6 +95,7 @@ export class Pusher {
       if (server && revisionOf(server) === revision)
         return { kind: 'served', revision, wrote: false }
       if (!mayWrite) return { kind: 'again', reason: 'no answer in time', wrote: false }
+      await this.reached('push.before-write')
       const outcome = await gateway.writeServer(desired, etag)
       if (outcome.kind === 'refused')
         return { kind: 'refused', reason: outcome.reason, wrote: true }
@@ -106,6 +109,7 @@ export class Pusher {
 
   private async readBack(gateway: CaddyAdmin, revision: string): Promise<Step> {
     const { server } = await gateway.readServer()
+    await this.reached('push.read-back')
     if (server && revisionOf(server) === revision) return { kind: 'served', revision, wrote: true }
     return { kind: 'again', reason: 'the gateway serves something else', wrote: true }
   }
