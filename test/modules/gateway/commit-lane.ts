@@ -1,5 +1,8 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { rmSync } from 'node:fs'
+import { mkdtemp } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { eq } from 'drizzle-orm'
 import { syncGateway } from '#app/background'
@@ -26,6 +29,19 @@ interface Ending {
   signal: string | null
   /** What the user saw; null when the process was killed. */
   shown: { id?: string; key?: string; status?: string; error?: string } | null
+}
+
+let bundle: Promise<string> | null = null
+
+/** Bundled once: a hundred processes each reading the same hundred files would take most of the time. */
+function bundledProcess(): Promise<string> {
+  bundle ??= mkdtemp(join(tmpdir(), 'veil-commit-')).then(async (outdir) => {
+    process.once('exit', () => rmSync(outdir, { recursive: true, force: true }))
+    const entry = join(import.meta.dirname, 'commit-process.ts')
+    await Bun.build({ entrypoints: [entry], target: 'bun', outdir, throw: true })
+    return join(outdir, 'commit-process.js')
+  })
+  return bundle
 }
 
 /** A database and a Caddy, and processes that change both and are killed at it. */
@@ -90,7 +106,7 @@ export class CommitLane {
     const plan = { databaseUrl: this.database.url, adminUrl, operation, actorId, subjectId }
     const child = spawn(
       process.execPath,
-      [join(import.meta.dirname, 'commit-process.ts'), JSON.stringify(plan satisfies CommitPlan)],
+      [await bundledProcess(), JSON.stringify(plan satisfies CommitPlan)],
       {
         cwd: resolve(import.meta.dirname, '../../..'),
         env: { PATH: process.env.PATH ?? '', ...this.environment, FAILPOINT: point },
