@@ -66,7 +66,14 @@ async function wantedApis(sql: Sql): Promise<string[]> {
       array(select id::text from api_keys where api_id = apis.id and status = 'active') as keys
     from apis where status = 'published'`
   return rows.map(({ id, slug, upstream_url, methods, headers, keys }) =>
-    line([`api_${id.replaceAll('-', '')}`, slug, upstream_url, methods, headers, keys]),
+    line([
+      `api_${id.replaceAll('-', '')}`,
+      slug,
+      upstream_url.replace(/\/$/, ''),
+      methods,
+      headers,
+      keys,
+    ]),
   )
 }
 

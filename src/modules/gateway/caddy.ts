@@ -92,10 +92,11 @@ export class CaddyAdmin {
     }
   }
 
-  /** Whether the admin endpoint answers. Never throws. */
-  async ping(): Promise<boolean> {
+  /** Whether the admin endpoint answers in time. Never throws. */
+  async ping(timeoutMs = this.timeoutMs): Promise<boolean> {
     try {
-      const response = await this.call('/config/admin/listen', {})
+      const signal = AbortSignal.timeout(timeoutMs)
+      const response = await this.call('/config/admin/listen', { signal })
       await response.text()
       return response.ok
     } catch {
@@ -141,11 +142,11 @@ export class CaddyAdmin {
 
   private call(path: string, init: RequestInit): Promise<Response> {
     return fetch(this.url + path, {
+      signal: AbortSignal.timeout(this.timeoutMs),
       ...init,
       headers: { ...init.headers, origin: this.url, connection: 'close' },
       keepalive: false,
       redirect: 'error',
-      signal: AbortSignal.timeout(this.timeoutMs),
     })
   }
 }

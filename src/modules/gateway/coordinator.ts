@@ -5,10 +5,16 @@ import type { Logger } from '#infra/logger'
 import type { Clock } from '#lib/clock'
 import { AppError } from '#lib/errors'
 import type { AtFailpoint } from '#lib/failpoint'
-import { newId } from '#lib/id'
-import { ChangeInProgress, GatewayFailure, GatewayUnavailable } from './errors'
+import { type Id, newId } from '#lib/id'
+import { ChangeInProgress, GatewayFailure, GatewayRefused, GatewayUnavailable } from './errors'
 import type { Pusher } from './pusher'
-import { type Commit, commitsInDoubt, finishCommit, insertCommit, outcomeOf } from './repository'
+import {
+  type Commit,
+  commitsInDoubt,
+  finishCommit,
+  insertCommit,
+  settledOutcome,
+} from './repository'
 
 /** The module that owns a kind of subject: it alone writes the subject's rows. */
 export interface Participant {
@@ -21,6 +27,8 @@ export interface Participant {
 export interface Change<T> {
   kind: string
   subjectId: string
+  /** The API whose route carries the change: when it is refused, so is the change. */
+  apiId: Id<'api'>
   /** Kept in the log for `rollBack`, which may run in another process. */
   undo?: Record<string, unknown>
   /** First phase: writes the subject so that the desired configuration has the change in it. */
@@ -57,12 +65,12 @@ export class Coordinator {
 
   /** Carries a change through; throws what stopped it, with nothing left behind. */
   async run<T>(change: Change<T>): Promise<T> {
-    const { kind, subjectId, undo = {} } = change
-    const commit = { id: newId('gwc', this.clock), kind, subjectId, undo }
+    const { kind, subjectId, apiId, undo = {} } = change
+    const commit = { id: newId('gwc', this.clock), kind, subjectId, apiId, undo }
     const prepared = await this.prepare(change, commit)
     await this.reached('commit.after-intent')
-    const outcome = await this.push()
-    await this.finish(commit, outcome)
+    const outcomeOf = await this.push()
+    await this.finish(commit, outcomeOf(commit))
     return prepared
   }
 
@@ -82,10 +90,15 @@ export class Coordinator {
   }
 
   /** Only an answer of the gateways decides; a database that is away leaves the change in doubt. */
-  private push(): Promise<Outcome> {
+  private push(): Promise<(commit: LogEntry) => Outcome> {
     return this.pusher.push().then(
-      ({ revision }) => ({ state: 'committed', revision }),
-      (failure: unknown) => ({ state: 'rolled_back', failure }),
+      ({ revision, refused }) =>
+        ({ apiId }) => {
+          const reason = apiId === null ? undefined : refused.get(apiId)
+          if (reason === undefined) return { state: 'committed', revision }
+          return { state: 'rolled_back', failure: new GatewayRefused('the gateway', reason) }
+        },
+      (failure: unknown) => () => ({ state: 'rolled_back', failure }),
     )
   }
 
@@ -126,7 +139,7 @@ export class Coordinator {
 
   /** We were held up past the deadline, and recovery settled the change: what it wrote holds. */
   private async acceptOutcome({ id }: LogEntry): Promise<void> {
-    const { state, error } = await outcomeOf(this.db, id)
+    const { state, error } = await settledOutcome(this.db, id)
     if (state === 'rolled_back') throw new GatewayUnavailable('recovery', error ?? 'held up')
   }
 
@@ -137,9 +150,9 @@ export class Coordinator {
   async recover(): Promise<number> {
     const inDoubt = await commitsInDoubt(this.db)
     if (inDoubt.length === 0) return 0
-    const outcome = await this.push()
+    const outcomeOf = await this.push()
     for (const commit of inDoubt)
-      await this.finish(commit, outcome).catch((error: unknown) => {
+      await this.finish(commit, outcomeOf(commit)).catch((error: unknown) => {
         if (error instanceof GatewayFailure) return
         // It stays in doubt; the others must not wait for it.
         this.logger.error({ err: error, commit: commit.id }, 'gateway.recovery-failed')
@@ -148,7 +161,7 @@ export class Coordinator {
   }
 }
 
-type LogEntry = Pick<Commit, 'id' | 'kind' | 'subjectId' | 'undo'>
+type LogEntry = Pick<Commit, 'id' | 'kind' | 'subjectId' | 'apiId' | 'undo'>
 
 type Outcome = { state: 'committed'; revision: string } | { state: 'rolled_back'; failure: unknown }
 

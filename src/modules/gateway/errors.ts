@@ -8,7 +8,12 @@ export abstract class GatewayFailure extends AppError {
 /** The gateway is away, or what it did could not be learned in time; the change was undone. */
 export class GatewayUnavailable extends GatewayFailure {
   readonly code = 'gateway_unavailable'
-  constructor(adminUrl: string, reason: string) {
+  constructor(
+    adminUrl: string,
+    reason: string,
+    /** It could not even be read. */
+    readonly isDown = false,
+  ) {
     super(
       'The gateway did not take the change, so nothing was changed. Send the same request again, ' +
         'with the same Idempotency-Key if it had one.',

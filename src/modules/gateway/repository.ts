@@ -65,7 +65,7 @@ function groupBy<R extends { apiId: string }, V>(
  */
 export async function insertCommit(
   db: Db,
-  commit: Pick<Commit, 'id' | 'kind' | 'subjectId' | 'undo' | 'createdAt'>,
+  commit: Pick<Commit, 'id' | 'kind' | 'subjectId' | 'apiId' | 'undo' | 'createdAt'>,
   deadlineMs: number,
 ): Promise<void> {
   await db.insert(gatewayCommits).values({
@@ -94,7 +94,10 @@ export async function finishCommit(db: Db, id: Id<'gwc'>, outcome: Outcome): Pro
 }
 
 /** What became of a change that is settled. */
-export async function outcomeOf(db: Db, id: Id<'gwc'>): Promise<Pick<Commit, 'state' | 'error'>> {
+export async function settledOutcome(
+  db: Db,
+  id: Id<'gwc'>,
+): Promise<Pick<Commit, 'state' | 'error'>> {
   const { state, error } = gatewayCommits
   const [row] = await db
     .select({ state, error })
