@@ -18,7 +18,7 @@ import {
   PlanService,
   registerCatalog,
 } from '#modules/catalog'
-import { CaddyAdmin, Coordinator, loadDesiredApis, Pusher } from '#modules/gateway'
+import { CaddyAdmin, Coordinator, loadDesiredApis, Pusher, Reconciler } from '#modules/gateway'
 import { createIdentity, type PasswordCost } from '#modules/identity'
 import { KeyService, keysOfSubscriptions } from '#modules/keys'
 import { MailService, WebhookSecrets, WebhookService } from '#modules/notifications'
@@ -63,7 +63,7 @@ export type Container = ReturnType<typeof buildContainer>
 export function buildContainer(options: ContainerOptions) {
   const { config, database, logger, secrets, clock = systemClock } = options
   const { db, sql } = database
-  const { gateways, edgeCertificate, pusher, coordinator } = buildGateways(options, clock)
+  const { edgeCertificate, coordinator, ...gateway } = buildGateways(options, clock)
   const identity = createIdentity({
     db,
     clock,
@@ -105,7 +105,7 @@ export function buildContainer(options: ContainerOptions) {
     ...{ config, database, logger, clock, sql, secrets, edgeCertificate },
     ...{ identity, catalog, categories, plans, marketplace, pricing, subscriptions, keys, quota },
     ...{ usage, usageReports, completeness, queue, runningCost },
-    ...{ gateways, pusher, coordinator, idempotency },
+    ...{ ...gateway, coordinator, idempotency },
     ...{ mails, mailSender, webhooks, webhookSecrets, outboundPolicy, outsideRetry },
   }
 }
@@ -119,21 +119,18 @@ function buildGateways(options: ContainerOptions, clock: Clock) {
     (url) => new CaddyAdmin(url, { timeoutMs: ADMIN_CALL_TIMEOUT_MS, reached }),
   )
   const edgeCertificate = pinnedCertificate(secrets.secret, 'edge.veil')
-  const pusher = new Pusher(
-    gateways,
-    async () => ({
-      listen: config.gateway.listen,
-      edgeDials: config.edge.dials,
-      edgeCertificate,
-      keyHeader: config.gateway.keyHeader,
-      apis: await loadDesiredApis(db),
-    }),
-    logger,
-    options.pushPatienceMs ?? PUSH_PATIENCE_MS,
-    reached,
-  )
+  const loadDesired = async () => ({
+    listen: config.gateway.listen,
+    edgeDials: config.edge.dials,
+    edgeCertificate,
+    keyHeader: config.gateway.keyHeader,
+    apis: await loadDesiredApis(db),
+  })
+  const patienceMs = options.pushPatienceMs ?? PUSH_PATIENCE_MS
+  const pusher = new Pusher(gateways, loadDesired, logger, patienceMs, reached)
   const coordinator = new Coordinator(db, pusher, clock, logger, reached)
-  return { gateways, edgeCertificate, pusher, coordinator }
+  const reconciler = new Reconciler(db, gateways, loadDesired, pusher, clock)
+  return { gateways, edgeCertificate, pusher, coordinator, reconciler }
 }
 
 /** Ports of this machine that must not be reached through the gateway. */

@@ -42,3 +42,11 @@ export class ChangeInProgress extends AppError {
     })
   }
 }
+
+export class GatewayUnknown extends AppError {
+  readonly kind = 'not_found'
+  readonly code = 'gateway_unknown'
+  constructor(id: string) {
+    super(`There is no gateway ${id}; GET /admin/gateways lists them.`)
+  }
+}
