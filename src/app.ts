@@ -1,9 +1,12 @@
 import { apiDescription } from '#app/api-description'
+import { buildCron } from '#app/background'
 import type { Container } from '#app/container'
+import { JobRuns } from '#infra/cron'
 import { createHttpApp } from '#infra/http'
-import { queueRoutes } from '#modules/backoffice'
+import { JobService, jobRoutes, queueRoutes } from '#modules/backoffice'
 import { runningCostRoutes } from '#modules/billing'
 import { categoryRoutes, marketplaceRoutes, providerRoutes } from '#modules/catalog'
+import { gatewayRoutes } from '#modules/gateway'
 import { keyRoutes } from '#modules/keys'
 import { mailRoutes, webhookRoutes } from '#modules/notifications'
 import { pricingRoutes } from '#modules/pricing'
@@ -20,7 +23,9 @@ import { healthRoutes } from './health'
 
 /** The HTTP side: which routes there are, and nothing else. */
 export function buildApp(container: Container) {
-  const { identity, subscriptions } = container
+  const { identity, subscriptions, clock } = container
+  const { db } = container.database
+  const jobs = new JobService(db, clock, buildCron(container), new JobRuns(db))
   return createHttpApp({
     groups: [
       healthRoutes(container),
@@ -42,6 +47,8 @@ export function buildApp(container: Container) {
       pricingRoutes(container.pricing),
       mailRoutes(container.mails),
       queueRoutes(container.queue),
+      gatewayRoutes(container.reconciler),
+      jobRoutes(jobs),
     ],
     authorize: identity.authorize,
     idempotency: container.idempotency,

@@ -1,5 +1,5 @@
 import type { Container } from '#app/container'
-import { CronRunner, defineJob } from '#infra/cron'
+import { CronRunner, defineJob, JobRuns } from '#infra/cron'
 import { Leases } from '#infra/lock'
 import { MailDeliverer } from '#infra/mail'
 import { cleanup, Worker } from '#infra/queue'
@@ -34,13 +34,19 @@ export function buildCron(container: Container): CronRunner {
     container
   return new CronRunner({
     leases: new Leases(database.db),
+    runs: new JobRuns(database.db),
     clock,
     logger,
     jobs: [
       defineJob({
-        name: 'gateway-sync',
+        name: 'gateway-health',
         schedule: '*/5 * * * * *',
         run: () => syncGateway(container),
+      }),
+      defineJob({
+        name: 'gateway-reconcile',
+        schedule: '40 */5 * * * *',
+        run: () => container.reconciler.reconcileAll(),
       }),
       defineJob({
         name: 'subscription-renewal',
@@ -76,6 +82,6 @@ export function buildCron(container: Container): CronRunner {
 export async function syncGateway({ pusher, keys, coordinator }: Container) {
   const recovered = await coordinator.recover()
   const failed = await keys.failedSync()
-  const { writes } = await pusher.push()
-  return { recovered, writes, activated: await keys.activateSynced(failed) }
+  const { writes, down } = await pusher.push()
+  return { recovered, writes, activated: await keys.activateSynced(failed), down: down.length }
 }

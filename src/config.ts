@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { z } from 'zod'
+import { FAILPOINTS, type Failpoint } from '#lib/failpoint'
 
 export const ROLES = ['api', 'worker', 'cron', 'edge'] as const
 export type ProcessRole = (typeof ROLES)[number]
@@ -88,6 +89,8 @@ export const ENVIRONMENT = z.object({
     .optional(),
   /** `info` in production; elsewhere `warn`, so that a developer sees problems and no flood. */
   LOG_LEVEL: oneOf(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).optional(),
+  /** For tests of recovery. */
+  FAILPOINT: oneOf(FAILPOINTS).optional(),
 })
 
 export interface Config {
@@ -135,6 +138,8 @@ export interface Config {
   }
   /** Null where no mail server is set: mails are then written and not sent. */
   mail: { smtpUrl: string; from: string } | null
+  /** The step at which this process kills itself; null outside of tests. */
+  failpoint: Failpoint | null
 }
 
 /** All that is wrong with the environment, at once. */
@@ -232,6 +237,7 @@ function toConfig(env: Environment): Config {
       retentionDays: env.USAGE_RETENTION_DAYS,
     },
     mail: env.SMTP_URL && env.MAIL_FROM ? { smtpUrl: env.SMTP_URL, from: env.MAIL_FROM } : null,
+    failpoint: env.FAILPOINT ?? null,
   }
 }
 

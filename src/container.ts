@@ -6,6 +6,7 @@ import type { Logger } from '#infra/logger'
 import { SmtpSender } from '#infra/mail'
 import type { RetryPolicy } from '#infra/queue'
 import type { Clock } from '#lib/clock'
+import { type AtFailpoint, dieAt } from '#lib/failpoint'
 import { pinnedCertificate } from '#lib/pinned-certificate'
 import { createSealer } from '#lib/sealing'
 import { QueueService } from '#modules/backoffice'
@@ -17,7 +18,7 @@ import {
   PlanService,
   registerCatalog,
 } from '#modules/catalog'
-import { CaddyAdmin, Coordinator, loadDesiredApis, Pusher } from '#modules/gateway'
+import { CaddyAdmin, Coordinator, loadDesiredApis, Pusher, Reconciler } from '#modules/gateway'
 import { createIdentity, type PasswordCost } from '#modules/identity'
 import { KeyService, keysOfSubscriptions } from '#modules/keys'
 import { MailService, WebhookSecrets, WebhookService } from '#modules/notifications'
@@ -45,6 +46,8 @@ export interface ContainerOptions {
   pushPatienceMs?: number
   /** How mails and webhooks are tried again; over about a day unless stated. */
   outsideRetry?: RetryPolicy
+  /** Told of each step of a change; dies at the configured one unless stated. */
+  reached?: AtFailpoint
 }
 
 export interface Secrets {
@@ -60,23 +63,7 @@ export type Container = ReturnType<typeof buildContainer>
 export function buildContainer(options: ContainerOptions) {
   const { config, database, logger, secrets, clock = systemClock } = options
   const { db, sql } = database
-  const gateways = options.gatewayAdminUrls.map(
-    (url) => new CaddyAdmin(url, { timeoutMs: ADMIN_CALL_TIMEOUT_MS }),
-  )
-  const edgeCertificate = pinnedCertificate(secrets.secret, 'edge.veil')
-  const pusher = new Pusher(
-    gateways,
-    async () => ({
-      listen: config.gateway.listen,
-      edgeDials: config.edge.dials,
-      edgeCertificate,
-      keyHeader: config.gateway.keyHeader,
-      apis: await loadDesiredApis(db),
-    }),
-    logger,
-    options.pushPatienceMs ?? PUSH_PATIENCE_MS,
-  )
-  const coordinator = new Coordinator(db, pusher, clock, logger)
+  const { edgeCertificate, coordinator, ...gateway } = buildGateways(options, clock)
   const identity = createIdentity({
     db,
     clock,
@@ -118,9 +105,32 @@ export function buildContainer(options: ContainerOptions) {
     ...{ config, database, logger, clock, sql, secrets, edgeCertificate },
     ...{ identity, catalog, categories, plans, marketplace, pricing, subscriptions, keys, quota },
     ...{ usage, usageReports, completeness, queue, runningCost },
-    ...{ gateways, pusher, coordinator, idempotency },
+    ...{ ...gateway, coordinator, idempotency },
     ...{ mails, mailSender, webhooks, webhookSecrets, outboundPolicy, outsideRetry },
   }
+}
+
+/** What keeps the gateways at what the database says. */
+function buildGateways(options: ContainerOptions, clock: Clock) {
+  const { config, secrets, logger, database } = options
+  const { db } = database
+  const reached = options.reached ?? dieAt(config.failpoint)
+  const gateways = options.gatewayAdminUrls.map(
+    (url) => new CaddyAdmin(url, { timeoutMs: ADMIN_CALL_TIMEOUT_MS, reached }),
+  )
+  const edgeCertificate = pinnedCertificate(secrets.secret, 'edge.veil')
+  const loadDesired = async () => ({
+    listen: config.gateway.listen,
+    edgeDials: config.edge.dials,
+    edgeCertificate,
+    keyHeader: config.gateway.keyHeader,
+    apis: await loadDesiredApis(db),
+  })
+  const patienceMs = options.pushPatienceMs ?? PUSH_PATIENCE_MS
+  const pusher = new Pusher(gateways, loadDesired, logger, patienceMs, reached)
+  const coordinator = new Coordinator(db, pusher, clock, logger, reached)
+  const reconciler = new Reconciler(db, gateways, loadDesired, pusher, clock)
+  return { gateways, edgeCertificate, pusher, coordinator, reconciler }
 }
 
 /** Ports of this machine that must not be reached through the gateway. */

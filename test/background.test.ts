@@ -30,10 +30,13 @@ test('every job does its work once; doing it again changes nothing', async () =>
     body: { api: api.slug, planId: api.planId },
   })
 
-  expect(await run('gateway-sync')).toEqual({ recovered: 0, writes: 0, activated: 0 })
+  expect(await run('gateway-health')).toEqual({ recovered: 0, writes: 0, activated: 0, down: 0 })
   await veil.caddy.restart()
-  expect(await run('gateway-sync')).toEqual({ recovered: 0, writes: 1, activated: 0 })
-  expect(await run('gateway-sync')).toEqual({ recovered: 0, writes: 0, activated: 0 })
+  expect(await run('gateway-health')).toEqual({ recovered: 0, writes: 1, activated: 0, down: 0 })
+  expect(await run('gateway-health')).toEqual({ recovered: 0, writes: 0, activated: 0, down: 0 })
+
+  const inOrder = { missing: 0, stale: 0, orphan: 0, failed: 0 }
+  expect(await run('gateway-reconcile')).toEqual(inOrder)
 
   expect(await run('subscription-renewal')).toEqual({ opened: 0 })
   expect(await run('idempotency-keys-cleanup')).toEqual({ deleted: 0 })

@@ -33,13 +33,8 @@ test('the configuration table of the README is that of the code, defaults includ
 })
 
 describe('the tables of errors', () => {
-  /** Stop the start, belong to a log line, or are of jobs that nobody can call over HTTP. */
-  const NOT_OVER_HTTP = [
-    'first_admin_email_taken',
-    'malformed_access_log_line',
-    'job_unknown',
-    'job_running',
-  ]
+  /** Stop the start or belong to a log line. */
+  const NOT_OVER_HTTP = ['first_admin_email_taken', 'malformed_access_log_line']
 
   test('hold every error class of the REST API with its status, and no other', () => {
     const classes = filesUnder('src', '.ts').flatMap((file) =>

@@ -21,6 +21,8 @@ const PROVIDER = [
 const ADMIN = [
   'account:manage',
   'categories:write',
+  'gateways:manage',
+  'jobs:manage',
   'mails:read',
   'queue:read',
   'queue:manage',

@@ -15,7 +15,14 @@ import { users } from './identity'
 
 const tsvector = customType<{ data: string }>({ dataType: () => 'tsvector' })
 
-export const API_STATUSES = ['draft', 'publishing', 'published', 'unpublishing'] as const
+export const API_STATUSES = [
+  'draft',
+  'publishing',
+  'published',
+  'unpublishing',
+  /** By an admin; only an admin lets it be a draft again. */
+  'taken_down',
+] as const
 export const HTTP_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const
 export type HttpMethod = (typeof HTTP_METHODS)[number]
 
@@ -55,7 +62,7 @@ export const apis = pgTable(
     check('apis_slug_form', sql`${table.slug} ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'`),
     check(
       'apis_status_known',
-      sql`${table.status} in ('draft','publishing','published','unpublishing')`,
+      sql`${table.status} in ('draft','publishing','published','unpublishing','taken_down')`,
     ),
     index('apis_owner').on(table.ownerId, table.createdAt, table.id),
     index('apis_marketplace')

@@ -1,5 +1,14 @@
 import { sql } from 'drizzle-orm'
-import { bigint, check, index, jsonb, pgTable, primaryKey, text } from 'drizzle-orm/pg-core'
+import {
+  bigint,
+  check,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  primaryKey,
+  text,
+} from 'drizzle-orm/pg-core'
 import { createdAt, instant } from '../columns'
 
 /** A named right held by one process for a while; `token` grows with every holder. */
@@ -8,6 +17,18 @@ export const leases = pgTable('leases', {
   holder: text('holder').notNull(),
   token: bigint('token', { mode: 'number' }).notNull(),
   expiresAt: instant('expires_at').notNull(),
+})
+
+/** How each job's last run went. */
+export const jobRuns = pgTable('job_runs', {
+  name: text('name').primaryKey(),
+  startedAt: instant('started_at').notNull(),
+  ms: integer('ms').notNull(),
+  /** What it did; null when it failed. */
+  counts: jsonb('counts').$type<Record<string, number>>(),
+  error: text('error'),
+  runs: bigint('runs', { mode: 'number' }).notNull(),
+  failures: bigint('failures', { mode: 'number' }).notNull(),
 })
 
 export const idempotencyKeys = pgTable(

@@ -2,14 +2,18 @@ import { Cron } from 'croner'
 import type { Leases } from '#infra/lock'
 import type { Logger } from '#infra/logger'
 import type { Clock } from '#lib/clock'
+import { invariant } from '#lib/errors'
 import { JobRunning, JobUnknown } from './errors'
 import type { Job, JobCounts } from './job'
+import type { JobRuns } from './job-runs'
 
 export interface CronRunnerOptions {
   jobs: readonly Job[]
   leases: Leases
   clock: Clock
   logger: Logger
+  /** Where runs are noted. */
+  runs?: JobRuns
   /** A dead runner's job is free again after this many milliseconds. */
   leaseMs?: number
 }
@@ -54,28 +58,54 @@ export class CronRunner {
     return ran.result
   }
 
+  /** Every job, with the time of its next run. */
+  list(): { name: string; schedule: string; nextAt: Date }[] {
+    return [...this.jobs.values()].map(({ name, schedule }) => {
+      const next = new Cron(schedule, { paused: true, timezone: 'UTC' }).nextRun()
+      return { name, schedule, nextAt: invariant(next, `the next run of ${name}`) }
+    })
+  }
+
   private async runScheduled(job: Job): Promise<void> {
     try {
       await this.run(job)
     } catch (error) {
       // The next run is the retry.
-      const cause = error instanceof Error ? (error.cause ?? error) : error
-      this.options.logger.error({ err: cause, job: job.name }, 'cron.job-failed')
+      this.options.logger.error({ err: causeOf(error), job: job.name }, 'cron.job-failed')
     }
   }
 
   private run(job: Job): Promise<{ result: JobCounts } | null> {
-    const { leases, clock, logger, leaseMs = LEASE_MS } = this.options
-    const began = performance.now()
-    const run = leases.withLease(`cron:${job.name}`, leaseMs, async () => {
-      const counts = await job.run(clock.now())
-      const ms = Math.round(performance.now() - began)
-      logger.info({ job: job.name, ms, counts }, 'cron.job-ran')
-      return counts
-    })
+    const { leases, leaseMs = LEASE_MS } = this.options
+    const run = leases.withLease(`cron:${job.name}`, leaseMs, () => this.perform(job))
     this.running.add(run)
     const forget = () => void this.running.delete(run)
     run.then(forget, forget)
     return run
   }
+
+  private async perform(job: Job): Promise<JobCounts> {
+    const { clock, logger, runs } = this.options
+    const began = performance.now()
+    const startedAt = clock.now()
+    const { name } = job
+    const elapsed = () => Math.round(performance.now() - began)
+    try {
+      const counts = await job.run(startedAt)
+      const ms = elapsed()
+      logger.info({ job: name, ms, counts }, 'cron.job-ran')
+      await runs?.record({ name, startedAt, ms, counts, error: null })
+      return counts
+    } catch (error) {
+      // The failure itself matters more than that it cannot be noted.
+      await runs
+        ?.record({ name, startedAt, ms: elapsed(), counts: null, error: String(causeOf(error)) })
+        .catch(() => undefined)
+      throw error
+    }
+  }
 }
+
+/** A failed query says its parameters; its cause does not. */
+const causeOf = (error: unknown): unknown =>
+  error instanceof Error ? (error.cause ?? error) : error

@@ -103,6 +103,7 @@ export class CatalogService {
       await this.coordinator.run({
         kind: API_UPDATE,
         subjectId: api.id,
+        apiId: api.id,
         undo: undoOf(api),
         prepare: write,
       })
@@ -159,6 +160,7 @@ export class CatalogService {
     return this.coordinator.run({
       kind,
       subjectId: api.id,
+      apiId: api.id,
       prepare: async (tx) => {
         await this.move(tx, api, status)
         // The row is locked now, so that nobody can subscribe between the question and the deed.

@@ -1,3 +1,4 @@
+import type { AtFailpoint } from '#lib/failpoint'
 import type { CaddyServer } from './config-types'
 
 const SERVER_PATH = '/config/apps/http/servers/veil'
@@ -8,6 +9,7 @@ const DEFAULT_TIMEOUT_MS = 30_000
 export interface CaddyAdminOptions {
   /** For each call, in milliseconds. A push of 5,000 APIs takes Caddy some seconds. */
   timeoutMs?: number
+  reached?: AtFailpoint
 }
 
 export interface ServerReading {
@@ -50,10 +52,12 @@ export class CaddyUnreadable extends Error {
 export class CaddyAdmin {
   readonly url: string
   private readonly timeoutMs: number
+  private readonly reached: AtFailpoint
 
   constructor(url: string, options: CaddyAdminOptions = {}) {
     this.url = url.replace(/\/+$/, '')
     this.timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS
+    this.reached = options.reached ?? (() => undefined)
   }
 
   /** @throws CaddyUnreadable */
@@ -72,11 +76,15 @@ export class CaddyAdmin {
     const exists = etag.startsWith(`"${SERVER_PATH} `) && !etag.endsWith(MISSING)
     const ifMatch = etag.endsWith(MISSING) ? etag.slice(0, -MISSING.length) : etag
     try {
-      const response = await this.call(SERVER_PATH, {
+      const answer = this.call(SERVER_PATH, {
         method: exists ? 'PATCH' : 'PUT',
         headers: { 'content-type': 'application/json', 'if-match': ifMatch },
         body: JSON.stringify(server),
       })
+      answer.catch(() => undefined)
+      await this.reached('push.sent')
+      const response = await answer
+      await this.reached('push.answered')
       return outcomeOf(response.status, await response.text())
     } catch (error) {
       const reason = String(error)
@@ -84,10 +92,11 @@ export class CaddyAdmin {
     }
   }
 
-  /** Whether the admin endpoint answers. Never throws. */
-  async ping(): Promise<boolean> {
+  /** Whether the admin endpoint answers in time. Never throws. */
+  async ping(timeoutMs = this.timeoutMs): Promise<boolean> {
     try {
-      const response = await this.call('/config/admin/listen', {})
+      const signal = AbortSignal.timeout(timeoutMs)
+      const response = await this.call('/config/admin/listen', { signal })
       await response.text()
       return response.ok
     } catch {
@@ -133,11 +142,11 @@ export class CaddyAdmin {
 
   private call(path: string, init: RequestInit): Promise<Response> {
     return fetch(this.url + path, {
+      signal: AbortSignal.timeout(this.timeoutMs),
       ...init,
       headers: { ...init.headers, origin: this.url, connection: 'close' },
       keepalive: false,
       redirect: 'error',
-      signal: AbortSignal.timeout(this.timeoutMs),
     })
   }
 }

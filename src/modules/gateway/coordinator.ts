@@ -4,10 +4,17 @@ import { recordAudit } from '#infra/audit'
 import type { Logger } from '#infra/logger'
 import type { Clock } from '#lib/clock'
 import { AppError } from '#lib/errors'
-import { newId } from '#lib/id'
-import { ChangeInProgress } from './errors'
+import type { AtFailpoint } from '#lib/failpoint'
+import { type Id, newId } from '#lib/id'
+import { ChangeInProgress, GatewayFailure, GatewayRefused, GatewayUnavailable } from './errors'
 import type { Pusher } from './pusher'
-import { type Commit, commitsInDoubt, finishCommit, insertCommit } from './repository'
+import {
+  type Commit,
+  commitsInDoubt,
+  finishCommit,
+  insertCommit,
+  settledOutcome,
+} from './repository'
 
 /** The module that owns a kind of subject: it alone writes the subject's rows. */
 export interface Participant {
@@ -20,6 +27,8 @@ export interface Participant {
 export interface Change<T> {
   kind: string
   subjectId: string
+  /** The API whose route carries the change: when it is refused, so is the change. */
+  apiId: Id<'api'>
   /** Kept in the log for `rollBack`, which may run in another process. */
   undo?: Record<string, unknown>
   /** First phase: writes the subject so that the desired configuration has the change in it. */
@@ -47,6 +56,7 @@ export class Coordinator {
     private readonly pusher: Pusher,
     private readonly clock: Clock,
     private readonly logger: Logger,
+    private readonly reached: AtFailpoint = () => undefined,
   ) {}
 
   register(kind: string, participant: Participant): void {
@@ -55,34 +65,22 @@ export class Coordinator {
 
   /** Carries a change through; throws what stopped it, with nothing left behind. */
   async run<T>(change: Change<T>): Promise<T> {
-    const commit = this.logEntry(change)
+    const { kind, subjectId, apiId, undo = {} } = change
+    const commit = { id: newId('gwc', this.clock), kind, subjectId, apiId, undo }
     const prepared = await this.prepare(change, commit)
-    await this.settle(commit)
+    await this.reached('commit.after-intent')
+    const outcomeOf = await this.push()
+    await this.finish(commit, outcomeOf(commit))
     return prepared
   }
 
-  private logEntry<T>({ kind, subjectId, undo = {} }: Change<T>): Commit {
-    const now = this.clock.now()
-    return {
-      id: newId('gwc', this.clock),
-      kind,
-      subjectId,
-      undo,
-      state: 'preparing',
-      attempt: 1,
-      revision: null,
-      error: null,
-      createdAt: now,
-      deadlineAt: new Date(now.getTime() + DEADLINE_MS),
-      finishedAt: null,
-    }
-  }
-
-  private async prepare<T>(change: Change<T>, commit: Commit): Promise<T> {
+  private async prepare<T>(change: Change<T>, commit: LogEntry): Promise<T> {
     try {
       return await this.db.transaction(async (tx) => {
-        await insertCommit(tx, commit)
-        return change.prepare(tx)
+        await insertCommit(tx, { ...commit, createdAt: this.clock.now() }, DEADLINE_MS)
+        const prepared = await change.prepare(tx)
+        await this.reached('commit.before-intent')
+        return prepared
       })
     } catch (error) {
       if (violates(error, 'gateway_commits_open_subject'))
@@ -91,44 +89,58 @@ export class Coordinator {
     }
   }
 
-  private async settle(commit: Commit): Promise<void> {
-    try {
-      const { revision } = await this.pusher.push()
-      await this.finish(commit, { state: 'committed', revision })
-    } catch (error) {
-      await this.finish(commit, { state: 'rolled_back', error: reasonOf(error) })
-      throw error
-    }
+  /** Only an answer of the gateways decides; a database that is away leaves the change in doubt. */
+  private push(): Promise<(commit: LogEntry) => Outcome> {
+    return this.pusher.push().then(
+      ({ revision, refused }) =>
+        ({ apiId }) => {
+          const reason = apiId === null ? undefined : refused.get(apiId)
+          if (reason === undefined) return { state: 'committed', revision }
+          return { state: 'rolled_back', failure: new GatewayRefused('the gateway', reason) }
+        },
+      (failure: unknown) => () => ({ state: 'rolled_back', failure }),
+    )
   }
 
-  private async finish(
-    commit: Commit,
-    outcome: { state: 'committed' | 'rolled_back'; revision?: string; error?: string },
-  ): Promise<void> {
+  /** @throws what stopped the change, also when somebody else has put it back meanwhile */
+  private async finish(commit: LogEntry, outcome: Outcome): Promise<void> {
+    const isOurs = await this.db.transaction((tx) => this.write(tx, commit, outcome))
+    await this.reached('commit.after-outcome')
+    if (!isOurs) return this.acceptOutcome(commit)
+    const { id, kind, subjectId: subject } = commit
+    if (outcome.state === 'committed') {
+      this.logger.info({ commit: id, kind, subject }, 'gateway.committed')
+      return
+    }
+    const error = reasonOf(outcome.failure)
+    this.logger.info({ commit: id, kind, subject, error }, 'gateway.rolled-back')
+    throw outcome.failure
+  }
+
+  private async write(tx: Db, commit: LogEntry, outcome: Outcome): Promise<boolean> {
+    const { id, kind, subjectId, undo } = commit
+    const participant = this.participants.get(kind)
+    if (!participant) throw new Error(`nobody takes part in ${kind}`)
     const at = this.clock.now()
-    const participant = this.participants.get(commit.kind)
-    if (!participant) throw new Error(`nobody takes part in ${commit.kind}`)
-    await this.db.transaction(async (tx) => {
-      if (!(await finishCommit(tx, commit.id, { ...outcome, at }))) return
-      if (outcome.state === 'committed') await participant.commit(tx, commit.subjectId, at)
-      else {
-        await participant.rollBack(tx, commit.subjectId, commit.undo, at)
-        const { kind, subjectId } = commit
-        // What becomes of the subject is its owner's rule: a revoked key stays revoked.
-        const details = { kind, commit: commit.id }
-        await recordAudit(tx, {
-          actorId: null,
-          action: 'gateway.push-failed',
-          subjectId,
-          details,
-          at,
-        })
-      }
-    })
-    this.logger.info(
-      { commit: commit.id, kind: commit.kind, subject: commit.subjectId, error: outcome.error },
-      outcome.state === 'committed' ? 'gateway.committed' : 'gateway.rolled-back',
-    )
+    if (outcome.state === 'committed') {
+      if (!(await finishCommit(tx, id, { ...outcome, at }))) return false
+      await participant.commit(tx, subjectId, at)
+    } else {
+      const { state, failure } = outcome
+      if (!(await finishCommit(tx, id, { state, error: reasonOf(failure), at }))) return false
+      await participant.rollBack(tx, subjectId, undo, at)
+      // What becomes of the subject is its owner's rule: a revoked key stays revoked.
+      const action = 'gateway.push-failed'
+      await recordAudit(tx, { actorId: null, action, subjectId, details: { kind, commit: id }, at })
+    }
+    await this.reached('commit.before-outcome')
+    return true
+  }
+
+  /** We were held up past the deadline, and recovery settled the change: what it wrote holds. */
+  private async acceptOutcome({ id }: LogEntry): Promise<void> {
+    const { state, error } = await settledOutcome(this.db, id)
+    if (state === 'rolled_back') throw new GatewayUnavailable('recovery', error ?? 'held up')
   }
 
   /**
@@ -136,16 +148,22 @@ export class Coordinator {
    * @returns how many changes were settled
    */
   async recover(): Promise<number> {
-    const inDoubt = await commitsInDoubt(this.db, this.clock.now())
+    const inDoubt = await commitsInDoubt(this.db)
     if (inDoubt.length === 0) return 0
-    const outcome = await this.pusher.push().then(
-      ({ revision }) => ({ state: 'committed' as const, revision }),
-      (error: unknown) => ({ state: 'rolled_back' as const, error: reasonOf(error) }),
-    )
-    for (const commit of inDoubt) await this.finish(commit, outcome)
+    const outcomeOf = await this.push()
+    for (const commit of inDoubt)
+      await this.finish(commit, outcomeOf(commit)).catch((error: unknown) => {
+        if (error instanceof GatewayFailure) return
+        // It stays in doubt; the others must not wait for it.
+        this.logger.error({ err: error, commit: commit.id }, 'gateway.recovery-failed')
+      })
     return inDoubt.length
   }
 }
+
+type LogEntry = Pick<Commit, 'id' | 'kind' | 'subjectId' | 'apiId' | 'undo'>
+
+type Outcome = { state: 'committed'; revision: string } | { state: 'rolled_back'; failure: unknown }
 
 const reasonOf = (error: unknown): string =>
   error instanceof AppError && error.cause instanceof Error ? error.cause.message : String(error)

@@ -4,7 +4,7 @@ import type { CaddyServer } from './config-types'
 import { apiRoute, type DesiredApi, UnrenderableApi } from './route-api'
 import { guardRoutes } from './route-guards'
 import { errorRoutes, proxyRoutes, verdictRoutes } from './route-proxy'
-import { prefixTree } from './tree'
+import { prefixTree, type TreeLeaf } from './tree'
 
 export { type DesiredApi, type RequiredHeader, UnrenderableApi } from './route-api'
 
@@ -28,14 +28,22 @@ export const USAGE_LOGGER = 'veil'
 /**
  * The value of `apps.http.servers.veil`. Pure, and the same whatever the order of the input.
  *
+ * @param kept leaves that stand in for those of the APIs with these ids; null for none at all
  * @throws UnrenderableApi for an API whose slug, upstream, method, header or key id has a wrong shape, or a slug twice
  */
-export function renderServer(desired: DesiredGateway): CaddyServer {
+export function renderServer(
+  desired: DesiredGateway,
+  kept: ReadonlyMap<string, TreeLeaf | null> = new Map(),
+): CaddyServer {
   const { keyHeader, edgeDials, edgeCertificate, upstreamTimeoutSeconds = 60 } = desired
   if (!/^[A-Za-z0-9-]+$/.test(keyHeader)) throw new Error(`not a header name: ${keyHeader}`)
-  requireDistinctSlugs(desired.apis)
   const proxy = { keyHeader, edgeDials, edgeCertificate, upstreamTimeoutSeconds }
-  const leaves = desired.apis.map((api) => ({ slug: api.slug, route: apiRoute(api, keyHeader) }))
+  const leaves = desired.apis.flatMap((api) => {
+    const leaf = kept.get(api.id)
+    if (leaf === undefined) return [{ slug: api.slug, route: apiRoute(api, keyHeader) }]
+    return leaf === null ? [] : [leaf]
+  })
+  requireDistinctSlugs(leaves)
   return {
     listen: [...new Set(desired.listen)].toSorted(),
     automatic_https: { disable: true },
@@ -51,17 +59,18 @@ export function renderServer(desired: DesiredGateway): CaddyServer {
   }
 }
 
-function requireDistinctSlugs(apis: DesiredApi[]): void {
+function requireDistinctSlugs(leaves: TreeLeaf[]): void {
   const seen = new Set<string>()
-  for (const { id, slug } of apis) {
-    if (seen.has(slug)) throw new UnrenderableApi(id, `the slug ${slug} is taken by another API`)
+  for (const { slug, route } of leaves) {
+    if (seen.has(slug))
+      throw new UnrenderableApi(String(route['@id']), `the slug ${slug} is taken by another API`)
     seen.add(slug)
   }
 }
 
 /** SHA-256 (hex) of the canonical JSON: keys sorted, so that what Caddy reads back has the same revision. */
-export function revisionOf(server: CaddyServer): string {
-  const canonical = JSON.stringify(server, (_key, value: unknown) =>
+export function revisionOf(server: object | undefined): string {
+  const canonical = JSON.stringify(server ?? null, (_key, value: unknown) =>
     isPlainObject(value) ? sortKeys(value) : value,
   )
   return createHash('sha256').update(canonical).digest('hex')

@@ -8,7 +8,12 @@ export abstract class GatewayFailure extends AppError {
 /** The gateway is away, or what it did could not be learned in time; the change was undone. */
 export class GatewayUnavailable extends GatewayFailure {
   readonly code = 'gateway_unavailable'
-  constructor(adminUrl: string, reason: string) {
+  constructor(
+    adminUrl: string,
+    reason: string,
+    /** It could not even be read. */
+    readonly isDown = false,
+  ) {
     super(
       'The gateway did not take the change, so nothing was changed. Send the same request again, ' +
         'with the same Idempotency-Key if it had one.',
@@ -35,5 +40,13 @@ export class ChangeInProgress extends AppError {
     super(`Another change of ${subjectId} is on its way to the gateway; try again in a moment.`, {
       retryAfter: 1,
     })
+  }
+}
+
+export class GatewayUnknown extends AppError {
+  readonly kind = 'not_found'
+  readonly code = 'gateway_unknown'
+  constructor(id: string) {
+    super(`There is no gateway ${id}; GET /admin/gateways lists them.`)
   }
 }

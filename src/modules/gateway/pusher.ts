@@ -1,18 +1,17 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from '#infra/logger'
-import { backoffMs } from '#lib/backoff'
+import type { AtFailpoint } from '#lib/failpoint'
 import type { CaddyAdmin } from './caddy'
-import { type DesiredGateway, renderServer, revisionOf } from './desired'
-import { GatewayRefused, GatewayUnavailable } from './errors'
+import type { DesiredGateway } from './desired'
+import { GatewayUnavailable } from './errors'
+import { type GatewayReport, GatewayWriter } from './gateway-writer'
 
-const RETRY = { baseMs: 50, capMs: 1_000 }
-
-export interface PushReport {
-  /** SHA-256 of the configuration that every gateway now serves. */
-  revision: string
-  /** Writes that were needed; 0 when all gateways had it already. */
-  writes: number
+export interface PushReport extends GatewayReport {
+  /** Gateways that were away and are passed over until they are back; they are brought up to date then. */
+  down: string[]
 }
+
+/** A gateway that was away has so long to show that it is back. */
+const PING_MS = 500
 
 interface Round {
   promise: Promise<PushReport>
@@ -22,14 +21,11 @@ interface Round {
  * Brings the gateways to what the database says. Whoever asks while a push is running joins the next
  * one (group commit): any write makes Caddy provision its whole configuration anew, so two hundred
  * changes at once must not cost two hundred writes.
- *
- * The gateway is read *before* the database, and the write carries the ETag of that reading: had
- * anyone written in between, Caddy answers 412 and all is read again. So the last write always
- * comes from a database state at least as new as the one it replaces, with any number of replicas.
  */
 export class Pusher {
   private running: Round | null = null
   private waiting: Round | null = null
+  private readonly down = new Set<CaddyAdmin>()
 
   constructor(
     private readonly gateways: CaddyAdmin[],
@@ -37,6 +33,7 @@ export class Pusher {
     private readonly logger: Logger,
     /** How long one push may try, in milliseconds. */
     private readonly patienceMs: number,
+    private readonly reached: AtFailpoint = () => undefined,
   ) {}
 
   /** Resolves when a configuration read from the database after this call is served everywhere. */
@@ -59,58 +56,48 @@ export class Pusher {
     return promise
   }
 
+  /** All that are up must take it. @throws GatewayFailure when one of them does not, or none is up */
   private async pushAll(): Promise<PushReport> {
-    const reports = await Promise.all(this.gateways.map((gateway) => this.bring(gateway)))
-    const revision = reports.at(-1)?.revision ?? ''
-    return { revision, writes: reports.reduce((sum, report) => sum + report.writes, 0) }
-  }
-
-  private async bring(gateway: CaddyAdmin): Promise<PushReport> {
-    const giveUpAt = performance.now() + this.patienceMs
-    for (let attempt = 1, writes = 0, late = false; ; attempt++) {
-      const step = await this.tryOnce(gateway, !late)
-      if (step.wrote) writes++
-      if (step.kind === 'served') return { revision: step.revision, writes }
-      if (step.kind === 'refused') throw new GatewayRefused(gateway.url, step.reason)
-      this.logger.warn(
-        { gateway: gateway.url, attempt, reason: step.reason },
-        'gateway.push-retried',
-      )
-      const isPast = performance.now() > giveUpAt
-      // What became of the last write is worth one more look, but not another write.
-      if (late || (isPast && !step.wrote)) throw new GatewayUnavailable(gateway.url, step.reason)
-      late = isPast
-      await delay(backoffMs(RETRY, attempt, Math.random()))
+    const reports: GatewayReport[] = []
+    const failures: unknown[] = []
+    const attempts = this.gateways.map((gateway) =>
+      this.bring(gateway).then(
+        (report) => reports.push(report),
+        (failure) => failures.push(failure),
+      ),
+    )
+    await Promise.all(attempts)
+    const fatal = failures.find((failure) => reports.length === 0 || !isDown(failure))
+    if (fatal !== undefined) throw fatal
+    return {
+      revision: reports[0]?.revision ?? '',
+      writes: reports.reduce((sum, report) => sum + report.writes, 0),
+      refused: new Map(reports.flatMap((report) => [...report.refused])),
+      down: [...this.down].map(({ url }) => url),
     }
   }
 
-  /** Read, decide, write; a write is believed only when the next reading shows it. */
-  private async tryOnce(gateway: CaddyAdmin, mayWrite: boolean): Promise<Step> {
+  /** A gateway that is away is waited for once; then the others' changes do not wait for it. */
+  private async bring(gateway: CaddyAdmin): Promise<GatewayReport> {
+    const { loadDesired, logger, reached, patienceMs } = this
+    const { url } = gateway
+    const wasDown = this.down.has(gateway)
     try {
-      const { server, etag } = await gateway.readServer()
-      const desired = renderServer(await this.loadDesired())
-      const revision = revisionOf(desired)
-      if (server && revisionOf(server) === revision)
-        return { kind: 'served', revision, wrote: false }
-      if (!mayWrite) return { kind: 'again', reason: 'no answer in time', wrote: false }
-      const outcome = await gateway.writeServer(desired, etag)
-      if (outcome.kind === 'refused')
-        return { kind: 'refused', reason: outcome.reason, wrote: true }
-      if (outcome.kind === 'applied') return await this.readBack(gateway, revision)
-      const reason = 'reason' in outcome ? outcome.reason : 'somebody else wrote first'
-      return { kind: 'again', reason, wrote: true }
+      if (wasDown && this.gateways.length > 1 && !(await gateway.ping(PING_MS)))
+        throw new GatewayUnavailable(url, 'it is still away', true)
+      const writer = new GatewayWriter({ gateway, loadDesired, logger, reached })
+      const report = await writer.bring(patienceMs)
+      if (this.down.delete(gateway)) logger.info({ gateway: url }, 'gateway.back')
+      return report
     } catch (error) {
-      return { kind: 'again', reason: String(error), wrote: false }
+      if (isDown(error) && !wasDown) {
+        this.down.add(gateway)
+        logger.error({ gateway: url }, 'gateway.down')
+      }
+      throw error
     }
-  }
-
-  private async readBack(gateway: CaddyAdmin, revision: string): Promise<Step> {
-    const { server } = await gateway.readServer()
-    if (server && revisionOf(server) === revision) return { kind: 'served', revision, wrote: true }
-    return { kind: 'again', reason: 'the gateway serves something else', wrote: true }
   }
 }
 
-type Step =
-  | { kind: 'served'; revision: string; wrote: boolean }
-  | { kind: 'refused' | 'again'; reason: string; wrote: boolean }
+const isDown = (failure: unknown): boolean =>
+  failure instanceof GatewayUnavailable && failure.isDown

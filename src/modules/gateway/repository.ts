@@ -1,8 +1,9 @@
-import { and, eq, inArray, lt } from 'drizzle-orm'
+import { and, eq, inArray, lt, sql } from 'drizzle-orm'
 import type { Db } from '#db/client'
 import { apiAllowedMethods, apiRequiredHeaders, apis } from '#db/schema/catalog'
 import { gatewayCommits } from '#db/schema/gateway'
 import { apiKeys } from '#db/schema/keys'
+import { invariant } from '#lib/errors'
 import type { Id } from '#lib/id'
 import type { DesiredApi } from './desired'
 
@@ -58,8 +59,20 @@ function groupBy<R extends { apiId: string }, V>(
   return groups
 }
 
-export async function insertCommit(db: Db, commit: typeof gatewayCommits.$inferInsert) {
-  await db.insert(gatewayCommits).values(commit)
+/**
+ * Opens the log of a change. While its coordinator may live, for `deadlineMs` by the clock of Postgres,
+ * nobody else settles it.
+ */
+export async function insertCommit(
+  db: Db,
+  commit: Pick<Commit, 'id' | 'kind' | 'subjectId' | 'apiId' | 'undo' | 'createdAt'>,
+  deadlineMs: number,
+): Promise<void> {
+  await db.insert(gatewayCommits).values({
+    ...commit,
+    state: 'preparing',
+    deadlineAt: sql`clock_timestamp() + ${deadlineMs}::float8 * interval '1 millisecond'`,
+  })
 }
 
 export interface Outcome {
@@ -69,7 +82,7 @@ export interface Outcome {
   error?: string
 }
 
-/** Writes the outcome once; false when somebody else already has. */
+/** Writes the outcome once. @returns false when somebody else already has */
 export async function finishCommit(db: Db, id: Id<'gwc'>, outcome: Outcome): Promise<boolean> {
   const { state, at, revision = null, error = null } = outcome
   const rows = await db
@@ -80,12 +93,30 @@ export async function finishCommit(db: Db, id: Id<'gwc'>, outcome: Outcome): Pro
   return rows.length === 1
 }
 
+/** What became of a change that is settled. */
+export async function settledOutcome(
+  db: Db,
+  id: Id<'gwc'>,
+): Promise<Pick<Commit, 'state' | 'error'>> {
+  const { state, error } = gatewayCommits
+  const [row] = await db
+    .select({ state, error })
+    .from(gatewayCommits)
+    .where(eq(gatewayCommits.id, id))
+  return invariant(row, id)
+}
+
 /** Changes whose coordinator should have settled them by now. */
-export async function commitsInDoubt(db: Db, before: Date): Promise<Commit[]> {
+export async function commitsInDoubt(db: Db): Promise<Commit[]> {
   return db
     .select()
     .from(gatewayCommits)
-    .where(and(eq(gatewayCommits.state, 'preparing'), lt(gatewayCommits.deadlineAt, before)))
+    .where(
+      and(
+        eq(gatewayCommits.state, 'preparing'),
+        lt(gatewayCommits.deadlineAt, sql`clock_timestamp()`),
+      ),
+    )
     .orderBy(gatewayCommits.id)
     .limit(1000)
 }

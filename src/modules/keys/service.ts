@@ -47,7 +47,7 @@ export class KeyService {
   async create(actor: Actor, { subscriptionId, name }: KeyInput) {
     const { id, api } = await this.subscriptions.own(actor, subscriptionId)
     const { row, key } = makeKey(this.clock, { id, apiId: api.id }, name)
-    await this.throughGateway(CREATED, row.id, async (tx) => {
+    await this.throughGateway(CREATED, row, async (tx) => {
       await keys.insertKey(tx, row)
       await this.audit(tx, actor, CREATED, row.id)
       // Not after the push: the key was made and shown whatever becomes of that.
@@ -62,7 +62,7 @@ export class KeyService {
   async revoke(actor: Actor, id: string) {
     const key = await this.own(actor, id)
     if (key.status !== 'revoked')
-      await this.throughGateway(REVOKED, key.id, async (tx) => {
+      await this.throughGateway(REVOKED, key, async (tx) => {
         const now = this.clock.now()
         const change = { status: 'revoked' as const, revokedAt: now, updatedAt: now }
         // Whatever it has become meanwhile, say by a push that went through at last.
@@ -78,11 +78,11 @@ export class KeyService {
   /** A key's change stands even while the gateway is away: it is brought there when it is back. */
   private async throughGateway(
     kind: string,
-    subjectId: string,
+    { id: subjectId, apiId }: Pick<Key, 'id' | 'apiId'>,
     prepare: (tx: Db) => Promise<void>,
   ): Promise<void> {
     try {
-      await this.coordinator.run({ kind, subjectId, prepare })
+      await this.coordinator.run({ kind, subjectId, apiId, prepare })
     } catch (error) {
       if (!(error instanceof GatewayFailure)) throw error
     }

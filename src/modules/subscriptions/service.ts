@@ -66,6 +66,7 @@ export class SubscriptionService {
       const apiKey = await this.coordinator.run({
         kind: SUBSCRIBED,
         subjectId: id,
+        apiId: api.id,
         prepare: (tx) => this.open(tx, actor, { id, apiId: api.id, slug, plan }),
       })
       return { subscription: await this.get(actor, id), apiKey }

@@ -1,0 +1,134 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { rmSync } from 'node:fs'
+import { mkdtemp } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { eq } from 'drizzle-orm'
+import { syncGateway } from '#app/background'
+import { readConfig } from '#app/config'
+import { buildContainer, type Container } from '#app/container'
+import { apiAllowedMethods, apis } from '#db/schema/catalog'
+import { freePort } from '#infra/embedded'
+import { createLogger } from '#infra/logger'
+import type { AtFailpoint, Failpoint } from '#lib/failpoint'
+import { startTestCaddy, type TestCaddy } from '#test/caddy'
+import { freshDatabase, type TestDatabase } from '#test/database'
+import { seedApi, seedPlan, seedSubscription, seedUser } from '#test/seed'
+import type { CommitPlan } from './commit-process'
+
+export type Operation = Exclude<CommitPlan['operation'], 'recover'>
+
+/** What an operation works on: `id` is its subject. */
+export interface Subject {
+  id: string
+  actorId: CommitPlan['actorId']
+}
+
+interface Ending {
+  signal: string | null
+  /** What the user saw; null when the process was killed. */
+  shown: { id?: string; key?: string; status?: string; error?: string } | null
+}
+
+let bundle: Promise<string> | null = null
+
+/** Bundled once: a hundred processes each reading the same hundred files would take most of the time. */
+function bundledProcess(): Promise<string> {
+  bundle ??= mkdtemp(join(tmpdir(), 'veil-commit-')).then(async (outdir) => {
+    process.once('exit', () => rmSync(outdir, { recursive: true, force: true }))
+    const entry = join(import.meta.dirname, 'commit-process.ts')
+    await Bun.build({ entrypoints: [entry], target: 'bun', outdir, throw: true })
+    return join(outdir, 'commit-process.js')
+  })
+  return bundle
+}
+
+/** A database and a Caddy, and processes that change both and are killed at it. */
+export class CommitLane {
+  private constructor(
+    readonly database: TestDatabase,
+    readonly caddy: TestCaddy,
+    private readonly environment: Record<string, string>,
+    private readonly closedPort: number,
+  ) {}
+
+  static async start(): Promise<CommitLane> {
+    const [database, caddy] = await Promise.all([freshDatabase(), startTestCaddy()])
+    const environment = { NODE_ENV: 'test', GATEWAY_LISTEN: caddy.gatewayAddress }
+    return new CommitLane(database, caddy, environment, await freePort())
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([this.caddy.stop(), this.database.drop()])
+  }
+
+  /** The services in this process, as another replica would run them. */
+  container(options: { adminUrls?: string[]; reached?: AtFailpoint; patienceMs?: number } = {}) {
+    return buildContainer({
+      config: readConfig(this.environment),
+      database: this.database,
+      logger: createLogger('silent'),
+      secrets: { secret: 's'.repeat(32), usageTokens: ['t'.repeat(32)] },
+      gatewayAdminUrls: options.adminUrls ?? [this.caddy.adminUrl],
+      pushPatienceMs: options.patienceMs ?? 2_000,
+      reached: options.reached ?? (() => undefined),
+    })
+  }
+
+  /** A subject for the operation, served as the database says. */
+  async subject(operation: Operation): Promise<Subject> {
+    const { db } = this.database
+    if (operation.endsWith('-key')) {
+      const seeded = await seedSubscription(db)
+      await db.insert(apiAllowedMethods).values({ apiId: seeded.apiId, method: 'GET' })
+      const id = operation === 'create-key' ? seeded.subscriptionId : seeded.keyId
+      await this.recover()
+      return { id, actorId: seeded.userId }
+    }
+    const actorId = await seedUser(db, ['provider'])
+    const id = await seedApi(db, actorId)
+    await seedPlan(db, id)
+    await db.insert(apiAllowedMethods).values({ apiId: id, method: 'GET' })
+    if (operation === 'publish')
+      await db.update(apis).set({ status: 'draft' }).where(eq(apis.id, id))
+    await this.recover()
+    return { id, actorId }
+  }
+
+  /** Runs a change, or a recovery, in a process that kills itself at `point`. */
+  async run(
+    operation: CommitPlan['operation'],
+    { id: subjectId, actorId }: Subject,
+    { point, isCaddyDown = false }: { point: Failpoint; isCaddyDown?: boolean },
+  ): Promise<Ending> {
+    const adminUrl = isCaddyDown ? `http://127.0.0.1:${this.closedPort}` : this.caddy.adminUrl
+    const plan = { databaseUrl: this.database.url, adminUrl, operation, actorId, subjectId }
+    const child = spawn(
+      process.execPath,
+      [await bundledProcess(), JSON.stringify(plan satisfies CommitPlan)],
+      {
+        cwd: resolve(import.meta.dirname, '../../..'),
+        env: { PATH: process.env.PATH ?? '', ...this.environment, FAILPOINT: point },
+        stdio: ['ignore', 'pipe', 'inherit'],
+      },
+    )
+    let shown = ''
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      shown += text
+    })
+    const [, signal] = (await once(child, 'close')) as [number | null, string | null]
+    return { signal, shown: shown === '' ? null : JSON.parse(shown) }
+  }
+
+  /** As if the deadlines of all changes in doubt were over. */
+  async passDeadlines(): Promise<void> {
+    await this.database.sql`
+      update gateway_commits set deadline_at = '-infinity' where state = 'preparing'`
+  }
+
+  async recover(container: Container = this.container()) {
+    await this.passDeadlines()
+    return syncGateway(container)
+  }
+}
