@@ -1,0 +1,2 @@
+ALTER TABLE "api_subscriptions" ADD COLUMN "spend_cap" bigint;--> statement-breakpoint
+ALTER TABLE "api_subscriptions" ADD CONSTRAINT "api_subscriptions_spend_cap" CHECK ("api_subscriptions"."spend_cap" >= 0);
