@@ -2,7 +2,7 @@ import { apiDescription } from '#app/api-description'
 import type { Container } from '#app/container'
 import { createHttpApp } from '#infra/http'
 import { queueRoutes } from '#modules/backoffice'
-import { runningCostRoutes } from '#modules/billing'
+import { billingRoutes } from '#modules/billing'
 import { categoryRoutes, marketplaceRoutes, providerRoutes } from '#modules/catalog'
 import { keyRoutes } from '#modules/keys'
 import { mailRoutes, webhookRoutes } from '#modules/notifications'
@@ -28,7 +28,7 @@ export function buildApp(container: Container) {
       marketplaceRoutes(container.marketplace),
       subscribeRoutes(subscriptions),
       subscriptionRoutes(subscriptions),
-      runningCostRoutes(container.runningCost),
+      billingRoutes(container.runningCost, container.spendCaps),
       keyRoutes(container.keys),
       quotaRoutes(container.quota),
       usageRoutes(container.usage),

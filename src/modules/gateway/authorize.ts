@@ -93,7 +93,7 @@ export class Authorizer {
     }
     take(own)
     take(shared)
-    this.#state.admit(subscription)
+    this.#state.admit(subscription, limits)
     return {
       admitted: true,
       keyId: call.keyId,

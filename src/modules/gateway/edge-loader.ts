@@ -13,6 +13,9 @@ import type { EdgeState } from './edge-state'
 /** Rows fetched at a time, so that a million keys never stand in memory twice. */
 const BATCH = 5_000
 
+/** Rows taken over until garbage is collected: not reached by the changes of a day, often by a load. */
+const ROWS_TO_COLLECT = 50_000
+
 /**
  * Keeps the edge's memory equal to Postgres: everything at start, then what changed.
  *
@@ -28,6 +31,7 @@ export class EdgeLoader {
   private unlisten: (() => Promise<void>) | null = null
   private timer: ReturnType<typeof setInterval> | null = null
   private readonly plans: EdgePlans
+  private uncollected = 0
 
   constructor(
     private readonly sql: Sql,
@@ -101,7 +105,10 @@ export class EdgeLoader {
   private async loadSubscriptions(): Promise<void> {
     const changed = this.sql<SubscriptionRow[]>`
       ${selectSubscriptions(this.sql)} where s.changed_xid >= ${this.since}::xid8`
-    for await (const rows of changed.cursor(BATCH)) await this.takeSubscriptions(rows)
+    for await (const rows of changed.cursor(BATCH)) {
+      await this.takeSubscriptions(rows)
+      this.collect(rows.length)
+    }
   }
 
   private async takeSubscriptions(rows: readonly SubscriptionRow[]): Promise<void> {
@@ -121,8 +128,18 @@ export class EdgeLoader {
         : this.sql``
     const changed = this.sql<KeyRow[]>`
       ${selectKeys(this.sql)} where k.changed_xid >= ${this.since}::xid8 ${alive}`
-    for await (const rows of changed.cursor(BATCH))
+    for await (const rows of changed.cursor(BATCH)) {
       for (const row of rows) this.state.upsertKey(toKey(row))
+      this.collect(rows.length)
+    }
+  }
+
+  /** The engine would let what rows leave behind grow to more than all that is kept. */
+  private collect(rows: number): void {
+    this.uncollected += rows
+    if (this.uncollected < ROWS_TO_COLLECT) return
+    this.uncollected = 0
+    Bun.gc(true)
   }
 
   /** The ledger's counts of the subscriptions with calls that it had not shown yet. */

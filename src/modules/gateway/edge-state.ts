@@ -168,10 +168,11 @@ export class EdgeState {
   }
 
   /** Counts a call that passes, where there is something to count against. */
-  admit(subscription: SubscriptionRecord): void {
-    if (this.limitsOf(subscription)?.quota == null && subscription.cap === null) return
-    subscription.inFlight++
-    if (subscription.inFlight === 1) this.#counting.add(subscription.slot)
+  admit(subscription: SubscriptionRecord, { quota }: PlanLimits): void {
+    if (quota === null && subscription.cap === null) return
+    const inFlight = subscription.inFlight + 1
+    subscription.inFlight = inFlight
+    if (inFlight === 1) this.#counting.add(subscription.slot)
   }
 
   /** A newer count from the ledger; ignored for a period that the edge does not hold. */

@@ -201,65 +201,66 @@ export class SubscriptionRecord {
 
   /** False until the loader has brought it. */
   get known(): boolean {
-    return (this.#word(STATE) & KNOWN) !== 0
+    return (this.word(STATE) & KNOWN) !== 0
   }
 
   get standing(): Standing {
-    return STANDINGS[this.#word(STATE) >>> STANDING_SHIFT] as Standing
+    return STANDINGS[this.word(STATE) >>> STANDING_SHIFT] as Standing
   }
 
   /** Null without a cap. */
   get cap(): SpendCap | null {
-    return this.table.caps.get(this.slot) ?? null
+    const { caps } = this.table
+    return caps.size === 0 ? null : (caps.get(this.slot) ?? null)
   }
 
   /** Where `LimitsInterner` holds its limits. */
   get limits(): number {
-    return this.#word(LIMITS)
+    return this.word(LIMITS)
   }
 
   set limits(index: number) {
-    this.#setWord(LIMITS, index)
+    this.setWord(LIMITS, index)
   }
 
   /** Keys that point here. */
   get keys(): number {
-    return this.#word(KEYS)
+    return this.word(KEYS)
   }
 
   set keys(count: number) {
-    this.#setWord(KEYS, count)
+    this.setWord(KEYS, count)
   }
 
   /** Calls authorised here that the ledger has not shown yet. */
   get inFlight(): number {
-    return this.#word(IN_FLIGHT)
+    return this.word(IN_FLIGHT)
   }
 
   set inFlight(count: number) {
-    this.#setWord(IN_FLIGHT, count)
+    this.setWord(IN_FLIGHT, count)
   }
 
   /** The period rolled over here before the loader brought the next one. */
   get rolledOver(): boolean {
-    return (this.#word(STATE) & ROLLED_OVER) !== 0
+    return (this.word(STATE) & ROLLED_OVER) !== 0
   }
 
   get periodEnd(): number {
-    return this.#double(PERIOD_END)
+    return this.double(PERIOD_END)
   }
 
   /** Units used in the period as far as this edge can know; see `EdgeState`. */
   get used(): number {
-    return this.#double(LEDGER_UNITS) + this.inFlight
+    return this.double(LEDGER_UNITS) + this.inFlight
   }
 
   /** Null takes the row out of service; it stays as long as a key names it. */
   stand(standing: Standing | null): void {
-    const kept = this.#word(STATE) & ROLLED_OVER
+    const kept = this.word(STATE) & ROLLED_OVER
     const known = standing === null ? 0 : KNOWN
     const place = STANDINGS.indexOf(standing ?? 'inactive')
-    this.#setWord(STATE, kept | known | (place << STANDING_SHIFT))
+    this.setWord(STATE, kept | known | (place << STANDING_SHIFT))
   }
 
   setCap(cap: SpendCap | null): void {
@@ -271,12 +272,12 @@ export class SubscriptionRecord {
   rollOver(now: number): void {
     const ended = this.periodEnd
     if (now < ended || ended === 0) return
-    const length = Math.max(1, ended - this.#double(PERIOD_START))
+    const length = Math.max(1, ended - this.double(PERIOD_START))
     const end = ended + (Math.floor((now - ended) / length) + 1) * length
-    this.#setDouble(PERIOD_START, end - length)
-    this.#setDouble(PERIOD_END, end)
-    this.#setWord(STATE, this.#word(STATE) | ROLLED_OVER)
-    this.#count(0, 0, 0)
+    this.setDouble(PERIOD_START, end - length)
+    this.setDouble(PERIOD_END, end)
+    this.setWord(STATE, this.word(STATE) | ROLLED_OVER)
+    this.count(0, 0, 0)
   }
 
   /** Adopts the loader's period and count; the same period keeps what this edge counted. */
@@ -285,8 +286,8 @@ export class SubscriptionRecord {
     if (samePeriod && this.rolledOver) return
     if (!samePeriod) {
       // What was counted since the roll-over belongs to the period that the loader brings now.
-      this.#count(0, 0, this.rolledOver ? this.inFlight : 0)
-      this.#setWord(STATE, this.#word(STATE) & ~ROLLED_OVER)
+      this.count(0, 0, this.rolledOver ? this.inFlight : 0)
+      this.setWord(STATE, this.word(STATE) & ~ROLLED_OVER)
     }
     this.table.writePeriod(this.slot, period)
     if (ledger !== undefined) this.record(ledger, samePeriod || this.inFlight > 0)
@@ -294,31 +295,31 @@ export class SubscriptionRecord {
 
   /** Takes a newer count of the present period: what the ledger gained is no longer in flight. */
   record(ledger: LedgerCount, settles = true): void {
-    const known = this.#double(LEDGER_CALLS)
+    const known = this.double(LEDGER_CALLS)
     const gained = Math.max(0, ledger.calls - known)
     const inFlight = settles ? Math.max(0, this.inFlight - gained) : this.inFlight
-    this.#count(known + gained, ledger.units, inFlight)
+    this.count(known + gained, ledger.units, inFlight)
   }
 
-  #count(calls: number, units: number, inFlight: number): void {
-    this.#setDouble(LEDGER_CALLS, calls)
-    this.#setDouble(LEDGER_UNITS, units)
+  private count(calls: number, units: number, inFlight: number): void {
+    this.setDouble(LEDGER_CALLS, calls)
+    this.setDouble(LEDGER_UNITS, units)
     this.inFlight = inFlight
   }
 
-  #word(column: number): number {
+  private word(column: number): number {
     return this.table.words[this.slot * ROW_WORDS + column] as number
   }
 
-  #setWord(column: number, value: number): void {
+  private setWord(column: number, value: number): void {
     this.table.words[this.slot * ROW_WORDS + column] = value
   }
 
-  #double(column: number): number {
+  private double(column: number): number {
     return this.table.doubles[this.slot * ROW_DOUBLES + column] as number
   }
 
-  #setDouble(column: number, value: number): void {
+  private setDouble(column: number, value: number): void {
     this.table.doubles[this.slot * ROW_DOUBLES + column] = value
   }
 }

@@ -103,12 +103,14 @@ export class PricingService {
 /** The part of a plan that says what units cost. */
 export type Terms = Pick<Plan, 'currency' | 'flatFee' | 'quotaLimit' | 'quotaHard' | 'overageRate'>
 
-/** How many units of a period a cap allows, and what those cost. Amounts in minor units. */
+/** How many units of a period a cap in minor units allows; see `unitsWithin`. */
+export const unitsWithinCap = (terms: Terms, amount: number): number =>
+  Number(unitsWithin(chargesOf(terms), BigInt(amount)))
+
+/** A cap with the units that it allows and what those cost. Amounts in minor units. */
 export function capOf(terms: Terms, amount: number) {
-  const charges = chargesOf(terms)
-  const units = unitsWithin(charges, BigInt(amount))
-  const spend = Number(totalOf(rate(charges, units)))
-  return { units: Number(units), amount, spend, currency: terms.currency }
+  const units = unitsWithinCap(terms, amount)
+  return { units, amount, spend: costView(terms, units).total, currency: terms.currency }
 }
 
 function chargesOf(plan: Terms): Charges {
