@@ -4,7 +4,7 @@ import type { Container } from '#app/container'
 import { JobRuns } from '#infra/cron'
 import { createHttpApp } from '#infra/http'
 import { JobService, jobRoutes, queueRoutes } from '#modules/backoffice'
-import { runningCostRoutes } from '#modules/billing'
+import { billingRoutes } from '#modules/billing'
 import { categoryRoutes, marketplaceRoutes, providerRoutes } from '#modules/catalog'
 import { gatewayRoutes } from '#modules/gateway'
 import { keyRoutes } from '#modules/keys'
@@ -33,7 +33,7 @@ export function buildApp(container: Container) {
       marketplaceRoutes(container.marketplace),
       subscribeRoutes(subscriptions),
       subscriptionRoutes(subscriptions),
-      runningCostRoutes(container.runningCost),
+      billingRoutes(container.runningCost, container.spendCaps),
       keyRoutes(container.keys),
       quotaRoutes(container.quota),
       usageRoutes(container.usage),

@@ -10,7 +10,7 @@ import { type AtFailpoint, dieAt } from '#lib/failpoint'
 import { pinnedCertificate } from '#lib/pinned-certificate'
 import { createSealer } from '#lib/sealing'
 import { QueueService } from '#modules/backoffice'
-import { RunningCostService } from '#modules/billing'
+import { RunningCostService, SpendCapService } from '#modules/billing'
 import {
   CatalogService,
   CategoryService,
@@ -95,18 +95,18 @@ export function buildContainer(options: ContainerOptions) {
   const completeness = new CompletenessService(database, clock)
   const usageReports = new UsageReports(database, clock, { subscriptions, keys, catalog, quota })
   const queue = new QueueService(database, clock)
-  const runningCost = new RunningCostService(db, quota)
   const mailSender = config.mail && new SmtpSender(config.mail)
   const mails = new MailService(db)
   const webhookSecrets = new WebhookSecrets(createSealer(secrets.secret, 'webhook-secrets'))
   const webhooks = new WebhookService(db, clock, webhookSecrets, outboundPolicy)
-  const outsideRetry = options.outsideRetry ?? OUTSIDE_RETRY
   return {
     ...{ config, database, logger, clock, sql, secrets, edgeCertificate },
     ...{ identity, catalog, categories, plans, marketplace, pricing, subscriptions, keys, quota },
-    ...{ usage, usageReports, completeness, queue, runningCost },
-    ...{ ...gateway, coordinator, idempotency },
-    ...{ mails, mailSender, webhooks, webhookSecrets, outboundPolicy, outsideRetry },
+    ...{ usage, usageReports, completeness, queue, ...gateway, coordinator, idempotency },
+    ...{ mails, mailSender, webhooks, webhookSecrets, outboundPolicy },
+    runningCost: new RunningCostService(db, quota),
+    spendCaps: new SpendCapService(db, quota, clock),
+    outsideRetry: options.outsideRetry ?? OUTSIDE_RETRY,
   }
 }
 

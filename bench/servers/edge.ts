@@ -20,7 +20,6 @@ const state = new EdgeState()
 for (const { id, hash, apiId, subscriptionId } of seeds) {
   state.upsertSubscription({
     id: subscriptionId,
-    apiId,
     status: 'active',
     rateLimits: [
       { scope: 'key', limit: 1_000_000, windowSeconds: 60 },
@@ -29,10 +28,8 @@ for (const { id, hash, apiId, subscriptionId } of seeds) {
     quota: {
       limit: 1_000_000_000,
       hard: true,
-      periodId: 'per_1',
-      periodStart: now,
-      periodEnd: now + 30 * 86_400_000,
     },
+    period: { id: `per_${'0'.repeat(32)}`, start: now, end: now + 30 * 86_400_000 },
     ledger: { calls: 0, units: 0 },
   })
   state.upsertKey({

@@ -1,5 +1,14 @@
 import { sql } from 'drizzle-orm'
-import { check, index, integer, jsonb, pgTable, text, uniqueIndex } from 'drizzle-orm/pg-core'
+import {
+  bigint,
+  check,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  text,
+  uniqueIndex,
+} from 'drizzle-orm/pg-core'
 import { createdAt, idColumn, instant, updatedAt, xid8 } from '../columns'
 import { apis } from './catalog'
 import { users } from './identity'
@@ -33,6 +42,8 @@ export const apiSubscriptions = pgTable(
     /** First instant of the first period; every later period is counted from it. */
     anchorAt: instant('anchor_at').notNull(),
     cancelledAt: instant('cancelled_at'),
+    /** The most that a period may cost, in minor units of the plan's currency; null = no cap. */
+    spendCap: bigint('spend_cap', { mode: 'number' }),
     createdAt: createdAt(),
     updatedAt: updatedAt(),
     /** Set by a trigger on every write: the edge reads what changed since its last look. */
@@ -45,6 +56,7 @@ export const apiSubscriptions = pgTable(
     index('api_subscriptions_user').on(table.userId, table.createdAt, table.id),
     index('api_subscriptions_api').on(table.apiId, table.createdAt, table.id),
     index('api_subscriptions_changed').on(table.changedXid),
+    check('api_subscriptions_spend_cap', sql`${table.spendCap} >= 0`),
     check(
       'api_subscriptions_status_known',
       sql`${table.status} in ('trialing','active','past_due','paused','suspended','cancelled','expired')`,

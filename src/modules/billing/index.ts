@@ -1,2 +1,3 @@
-export { runningCostRoutes } from './routes'
+export { billingRoutes } from './routes'
 export { RunningCostService } from './running-cost'
+export { SpendCapService } from './spend-cap'

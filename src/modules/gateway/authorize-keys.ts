@@ -3,31 +3,46 @@ import { decodeBase62 } from '#lib/base62'
 
 const ID_LENGTH = 12
 const HALF = ID_LENGTH / 2
-/** A slot: 16 bytes of id, 32 of digest, padded to a cache line of 64. */
+/** A slot is a cache line: 16 bytes of id, 32 of digest, subscription, API and status, end. */
 const SLOT_DOUBLES = 8
 const SLOT_WORDS = 16
 const DIGEST_WORD = 4
+const SUBSCRIPTION_WORD = 12
+const API_WORD = 13
+const STATUS_BITS = 4
+const EXPIRES_DOUBLE = 7
 const DIGEST_WORDS = SECRET_HASH_LENGTH / 4
 const LEAST_SLOTS = 64
 /** Fibonacci hashing: spreads ids that are not as random as ours. */
 const SPREAD = 0x9e3779b1
 
+/** What is held of a key beside its id and digest; API and status are numbers that the caller knows. */
+export interface KeyFields {
+  /** Slot of the subscription. */
+  subscription: number
+  api: number
+  /** Below 16. */
+  status: number
+  /** Epoch ms from which the key is refused, or infinity. */
+  expiresAt: number
+}
+
 /**
- * Records by the twelve characters of a key's id, and the digests of their secrets, packed: an id
- * and its digest share one cache line. A `Map` of strings costs four to five cache misses a
- * look-up, which among 10,000 keys is 0.8 µs, and twice the memory.
+ * Keys by the twelve characters of their ids, packed: all of a key shares one cache line. A `Map` of
+ * strings costs four to five cache misses a look-up, which among 10,000 keys is 0.8 µs, and a
+ * million objects would take four times the memory.
  */
-export class KeyTable<Record> {
+export class KeyTable {
   /** Open addressing with linear probing, at most half full: slot + 1, 0 where nothing is. */
   #index = new Uint32Array(LEAST_SLOTS * 2)
   #doubles = new Float64Array(LEAST_SLOTS * SLOT_DOUBLES)
   #words = new Uint32Array(this.#doubles.buffer)
-  readonly #records: (Record | undefined)[] = []
   readonly #free: number[] = []
-  #size = 0
+  /** Slots that were ever in use. */
+  #used = 0
 
   get size(): number {
-    return this.#size
+    return this.#used - this.#free.length
   }
 
   /** The slot of an id, -1 when there is none. */
@@ -43,28 +58,41 @@ export class KeyTable<Record> {
     }
   }
 
-  recordAt(slot: number): Record | undefined {
-    return this.#records[slot]
+  fieldsAt(slot: number): KeyFields {
+    const word = slot * SLOT_WORDS
+    const apiAndStatus = this.#words[word + API_WORD] as number
+    return {
+      subscription: this.#words[word + SUBSCRIPTION_WORD] as number,
+      api: apiAndStatus >>> STATUS_BITS,
+      status: apiAndStatus & ((1 << STATUS_BITS) - 1),
+      expiresAt: this.#doubles[slot * SLOT_DOUBLES + EXPIRES_DOUBLE] as number,
+    }
   }
 
-  /** Stores a record under an id that is not there yet. Throws a `RangeError` for what is no id. */
-  add(id: string, digest: Uint8Array, record: Record): void {
+  writeFields(slot: number, { subscription, api, status, expiresAt }: KeyFields): void {
+    this.#words[slot * SLOT_WORDS + SUBSCRIPTION_WORD] = subscription
+    this.#words[slot * SLOT_WORDS + API_WORD] = (api << STATUS_BITS) | status
+    this.#doubles[slot * SLOT_DOUBLES + EXPIRES_DOUBLE] = expiresAt
+  }
+
+  /** Makes the slot of an id that is not there yet. Throws a `RangeError` for what is no id. */
+  add(id: string, digest: Uint8Array): number {
     const high = decodeBase62(id, 0, HALF)
     const low = decodeBase62(id, HALF, ID_LENGTH)
     if (id.length !== ID_LENGTH || high < 0 || low < 0) throw new RangeError('not the id of a key')
-    const slot = this.#free.pop() ?? this.#records.length
+    requireDigest(digest)
+    const slot = this.#free.pop() ?? this.#used++
     if (slot * SLOT_DOUBLES >= this.#doubles.length) this.#grow()
     this.#doubles[slot * SLOT_DOUBLES] = high
     this.#doubles[slot * SLOT_DOUBLES + 1] = low
     this.writeDigest(slot, digest)
-    this.#records[slot] = record
-    this.#size++
     this.#enter(slot)
+    return slot
   }
 
   /** Copies a digest of 32 bytes; throws a `RangeError` for any other length. */
   writeDigest(slot: number, digest: Uint8Array): void {
-    if (digest.length !== SECRET_HASH_LENGTH) throw new RangeError('a digest has 32 bytes')
+    requireDigest(digest)
     const bytes = new Uint8Array(this.#doubles.buffer)
     bytes.set(digest, (slot * SLOT_WORDS + DIGEST_WORD) * 4)
   }
@@ -73,10 +101,8 @@ export class KeyTable<Record> {
     const slot = this.find(id)
     if (slot < 0) return
     this.#leave(slot)
-    this.#records[slot] = undefined
     this.#doubles.fill(-1, slot * SLOT_DOUBLES, (slot + 1) * SLOT_DOUBLES)
     this.#free.push(slot)
-    this.#size--
   }
 
   /** Compares all eight words whatever they hold; slot -1 takes as long and never matches. */
@@ -122,11 +148,14 @@ export class KeyTable<Record> {
     doubles.set(this.#doubles)
     this.#doubles = doubles
     this.#words = new Uint32Array(doubles.buffer)
-    this.#index = new Uint32Array(this.#index.length * 2)
-    for (let slot = 0; slot < this.#records.length; slot++) {
-      if (this.#records[slot] !== undefined) this.#enter(slot)
-    }
+    const index = this.#index
+    this.#index = new Uint32Array(index.length * 2)
+    for (const entry of index) if (entry !== 0) this.#enter(entry - 1)
   }
+}
+
+function requireDigest(digest: Uint8Array): void {
+  if (digest.length !== SECRET_HASH_LENGTH) throw new RangeError('a digest has 32 bytes')
 }
 
 function hashOf(high: number, low: number): number {

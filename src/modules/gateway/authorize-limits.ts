@@ -7,11 +7,11 @@ export interface RateLimit {
   windowSeconds: number
 }
 
-/** What the limits need to know of a quota. */
-export interface QuotaPolicy {
+/** The units included in a billing period. */
+export interface EdgeQuota {
   limit: number
-  periodStart: number
-  periodEnd: number
+  /** Hard: refused beyond the limit. Soft: passes and is billed as overage. */
+  hard: boolean
 }
 
 /** The limits of a plan, held once for all its subscriptions. */
@@ -20,48 +20,69 @@ export interface PlanLimits {
   readonly identity: string
   readonly key: readonly BucketLimit[]
   readonly subscription: readonly BucketLimit[]
+  readonly quota: EdgeQuota | null
   /** The value of the `RateLimit-Policy` header, empty without limits. */
   readonly policy: string
 }
 
-/** Holds each distinct set of limits once and counts its users, so that it is also let go. */
+/** Holds each distinct set of limits once, under a number, and counts its users, so that it is also let go. */
 export class LimitsInterner {
-  readonly #entries = new Map<string, { limits: PlanLimits; users: number }>()
+  readonly #entries = new Map<string, { index: number; users: number }>()
+  /** At 0 stands what has no limits yet. */
+  readonly #limits: (PlanLimits | null)[] = [null]
+  readonly #free: number[] = []
 
-  acquire(rateLimits: readonly RateLimit[], quota: QuotaPolicy | null): PlanLimits {
-    const identity = identityOf(rateLimits, quota)
+  at(index: number): PlanLimits | null {
+    return this.#limits[index] ?? null
+  }
+
+  /** @param periodMs length of the period that the quota is for */
+  acquire(rateLimits: readonly RateLimit[], quota: EdgeQuota | null, periodMs: number): number {
+    const periodSeconds = Math.round(periodMs / 1000)
+    const identity = identityOf(rateLimits, quota, periodSeconds)
     let entry = this.#entries.get(identity)
     if (entry === undefined) {
-      entry = { limits: planLimits(identity, rateLimits, quota), users: 0 }
+      entry = { index: this.#free.pop() ?? this.#limits.length, users: 0 }
+      this.#limits[entry.index] = planLimits(identity, rateLimits, quota, periodSeconds)
       this.#entries.set(identity, entry)
     }
     entry.users++
-    return entry.limits
+    return entry.index
   }
 
-  release(limits: PlanLimits): void {
-    const entry = this.#entries.get(limits.identity)
-    if (entry !== undefined && --entry.users === 0) this.#entries.delete(limits.identity)
+  release(index: number): void {
+    const identity = this.#limits[index]?.identity
+    const entry = identity === undefined ? undefined : this.#entries.get(identity)
+    if (identity === undefined || entry === undefined || --entry.users > 0) return
+    this.#entries.delete(identity)
+    this.#limits[index] = null
+    this.#free.push(index)
   }
 }
 
-function identityOf(rateLimits: readonly RateLimit[], quota: QuotaPolicy | null): string {
+function identityOf(
+  rateLimits: readonly RateLimit[],
+  quota: EdgeQuota | null,
+  periodSeconds: number,
+): string {
   const rates = rateLimits.map((rate) => `${rate.scope}/${rate.limit}/${rate.windowSeconds}`)
-  return `${rates.join()}|${quota === null ? '' : `${quota.limit}/${periodSeconds(quota)}`}`
+  if (quota === null) return rates.join()
+  return `${rates.join()}|${quota.limit}/${quota.hard}/${periodSeconds}`
 }
 
 function planLimits(
   identity: string,
   rateLimits: readonly RateLimit[],
-  quota: QuotaPolicy | null,
+  quota: EdgeQuota | null,
+  periodSeconds: number,
 ): PlanLimits {
   const key = bucketLimits('key', rateLimits)
   const subscription = bucketLimits('subscription', rateLimits)
   const policies = [...key, ...subscription].map(
     (limit) => `"${limit.name}";q=${limit.limit};w=${limit.windowMs / 1000}`,
   )
-  if (quota !== null) policies.push(`"quota";q=${quota.limit};w=${periodSeconds(quota)}`)
-  return { identity, key, subscription, policy: policies.join(', ') }
+  if (quota !== null) policies.push(`"quota";q=${quota.limit};w=${periodSeconds}`)
+  return { identity, key, subscription, quota, policy: policies.join(', ') }
 }
 
 /** Named by the scope; by scope and window where a plan has several of one scope. */
@@ -72,8 +93,4 @@ function bucketLimits(scope: RateLimit['scope'], rateLimits: readonly RateLimit[
     limit,
     windowMs: windowSeconds * 1000,
   }))
-}
-
-function periodSeconds(quota: QuotaPolicy): number {
-  return Math.round((quota.periodEnd - quota.periodStart) / 1000)
 }

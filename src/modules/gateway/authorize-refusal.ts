@@ -1,3 +1,5 @@
+import type { SpendCap } from './edge-subscriptions'
+
 export type RefusalCode =
   | 'key_missing'
   | 'key_not_accepted'
@@ -67,7 +69,8 @@ export const REFUSALS: Record<RefusalCode, RefusalText> = {
   spend_cap_reached: {
     status: 402,
     title: PAYMENT_REQUIRED,
-    detail: 'The spend cap of this subscription is reached. Raise it or wait for the next period.',
+    detail:
+      'The next call would pass the spend cap of this subscription. Raise it with PUT /subscriptions/{id}/spend-cap, or wait for the next period.',
   },
   quota_exhausted: {
     status: 429,
@@ -96,6 +99,8 @@ export interface Refusal {
   readonly rateLimitPolicy: string
   /** The policies that refuse, by their names in `RateLimit-Policy`. */
   readonly violatedPolicies: readonly string[]
+  /** The cap that refuses. */
+  readonly spendCap: SpendCap | null
   /** The key (`key_…`) that a look-up in the database might bring or wake. */
   readonly lookUp: string | null
 }
@@ -113,6 +118,7 @@ export function refusal(code: RefusalCode, parts: RefusalParts = {}): Refusal {
     rateLimit: '',
     rateLimitPolicy: '',
     violatedPolicies: [],
+    spendCap: null,
     lookUp: null,
     ...parts,
   }
@@ -133,5 +139,11 @@ export function problemBody(refused: Refusal, requestId: string | null): string 
     code: refused.code,
     ...(requestId === null ? {} : { requestId }),
     ...(violated.length === 0 ? {} : { 'violated-policies': violated }),
+    ...(refused.spendCap && capMembers(refused.spendCap)),
   })
+}
+
+/** Amounts in minor units of the currency. */
+function capMembers({ amount, spend, currency }: SpendCap) {
+  return { spendCap: amount, spend, currency }
 }

@@ -1,7 +1,8 @@
 import { hashSecret, type ParsedApiKey, parseApiKey, SECRET_HASH_LENGTH } from '#lib/api-key'
 import type { PlanLimits } from './authorize-limits'
 import { type Refusal, refusal } from './authorize-refusal'
-import type { EdgeState, KeyRecord, SubscriptionRecord } from './edge-state'
+import type { EdgeState, KeyRecord } from './edge-state'
+import type { SpendCap, SubscriptionRecord } from './edge-subscriptions'
 import type { TokenBucket } from './token-bucket'
 
 export interface AuthorizeRequest {
@@ -80,22 +81,24 @@ export class Authorizer {
 
   #withinLimits(call: Call): Decision {
     const { key, subscription, now } = call
-    const limits = subscription.limits
+    const limits = this.#state.limitsOf(subscription)
     if (limits === null) return refusal('subscription_inactive', identityOf(call))
-    const own = this.#state.bucketsOf(key, limits.key, now)
-    const shared = this.#state.bucketsOf(subscription, limits.subscription, now)
     subscription.rollOver(now)
-    if (isExhausted(subscription) || !allAdmit(own) || !allAdmit(shared)) {
+    const { cap } = subscription
+    if (cap !== null && subscription.used >= cap.units) return refusedByCap(call, cap)
+    const own = this.#state.bucketsOfKey(key, limits, now)
+    const shared = this.#state.bucketsOfSubscription(subscription, limits, now)
+    if (isExhausted(subscription, limits) || !allAdmit(own) || !allAdmit(shared)) {
       return refusedByLimits(call, limits, own, shared)
     }
     take(own)
     take(shared)
-    if (subscription.quota !== null) subscription.inFlight++
+    this.#state.admit(subscription, limits)
     return {
       admitted: true,
       keyId: call.keyId,
       subscriptionId: subscription.id,
-      rateLimit: rateLimitValue(own, shared, subscription, now),
+      rateLimit: rateLimitValue(own, shared, call, limits),
       rateLimitPolicy: limits.policy,
     }
   }
@@ -116,9 +119,7 @@ function refusedByState(call: Call): Refusal | null {
     if (!subscription.known) {
       return refusal('subscription_inactive', { ...identityOf(call), lookUp: call.keyId })
     }
-    return subscription.standing === 'passing' && !subscription.spendCapReached
-      ? null
-      : refusedBySubscription(call)
+    return subscription.standing === 'passing' ? null : refusedBySubscription(call)
   }
   if (key.status === 'revoked') return refusal('key_revoked', identityOf(call))
   if (key.status === 'expired') return refusal('key_expired', identityOf(call))
@@ -126,19 +127,20 @@ function refusedByState(call: Call): Refusal | null {
 }
 
 function refusedBySubscription(call: Call): Refusal {
-  const { standing } = call.subscription
-  if (standing === 'unpaid') return refusal('subscription_unpaid', identityOf(call))
-  if (standing === 'inactive') return refusal('subscription_inactive', identityOf(call))
-  return refusal('spend_cap_reached', identityOf(call))
+  const unpaid = call.subscription.standing === 'unpaid'
+  return refusal(unpaid ? 'subscription_unpaid' : 'subscription_inactive', identityOf(call))
+}
+
+function refusedByCap(call: Call, spendCap: SpendCap): Refusal {
+  return refusal('spend_cap_reached', { ...identityOf(call), spendCap })
 }
 
 function identityOf({ keyId, subscription }: Call): { keyId: string; subscriptionId: string } {
   return { keyId, subscriptionId: subscription.id }
 }
 
-function isExhausted(subscription: SubscriptionRecord): boolean {
-  const quota = subscription.quota
-  return quota?.hard === true && subscription.used() >= quota.limit
+function isExhausted(subscription: SubscriptionRecord, { quota }: PlanLimits): boolean {
+  return quota?.hard === true && subscription.used >= quota.limit
 }
 
 function allAdmit(first: TokenBucket | null): boolean {
@@ -169,16 +171,16 @@ function refusedByLimits(
       wait = Math.max(wait, bucket.millisecondsToNext())
     }
   }
-  const exhausted = isExhausted(subscription)
+  const exhausted = isExhausted(subscription, limits)
   if (exhausted) {
     violatedPolicies.push('quota')
-    wait = Math.max(wait, (subscription.quota?.periodEnd ?? now) - now)
+    wait = Math.max(wait, subscription.periodEnd - now)
   }
   return refusal(exhausted ? 'quota_exhausted' : 'rate_limited', {
     ...identityOf(call),
     violatedPolicies,
     retryAfter: Math.max(1, Math.ceil(wait / 1000)),
-    rateLimit: rateLimitValue(own, shared, subscription, now),
+    rateLimit: rateLimitValue(own, shared, call, limits),
     rateLimitPolicy: limits.policy,
   })
 }
@@ -191,14 +193,13 @@ function refusedByLimits(
 function rateLimitValue(
   own: TokenBucket | null,
   shared: TokenBucket | null,
-  subscription: SubscriptionRecord,
-  now: number,
+  { subscription, now }: Call,
+  { quota }: PlanLimits,
 ): string {
   const value = bucketValues(bucketValues('', own), shared)
-  const quota = subscription.quota
   if (quota === null) return value
-  const left = Math.max(0, quota.limit - subscription.used())
-  const seconds = Math.max(0, Math.ceil((quota.periodEnd - now) / 1000))
+  const left = Math.max(0, quota.limit - subscription.used)
+  const seconds = Math.max(0, Math.ceil((subscription.periodEnd - now) / 1000))
   return `${value === '' ? '' : `${value}, `}"quota";r=${left};t=${seconds}`
 }
 

@@ -1,35 +1,20 @@
 import type { Sql } from '#db/client'
-import type { RateLimit } from '#db/schema/pricing'
 import type { Logger } from '#infra/logger'
-import type { EdgeKey, EdgeKeyStatus, EdgeState, EdgeSubscription } from './edge-state'
-
-const WINDOW_SECONDS = { second: 1, minute: 60, hour: 3_600, day: 86_400 } as const
+import {
+  EdgePlans,
+  type KeyRow,
+  type SubscriptionRow,
+  selectKeys,
+  selectSubscriptions,
+  toKey,
+} from './edge-rows'
+import type { EdgeState } from './edge-state'
 
 /** Rows fetched at a time, so that a million keys never stand in memory twice. */
 const BATCH = 5_000
 
-interface KeyRow {
-  id: string
-  secretHash: Uint8Array
-  apiId: string
-  subscriptionId: string
-  status: EdgeKeyStatus | 'failed_sync'
-  expiresAt: Date | null
-}
-
-interface SubscriptionRow {
-  id: string
-  apiId: string
-  status: string
-  rateLimits: RateLimit[]
-  quotaLimit: string | null
-  quotaHard: boolean
-  periodId: string
-  startsAt: Date
-  endsAt: Date
-  calls: string | null
-  units: string | null
-}
+/** Rows taken over until garbage is collected: not reached by the changes of a day, often by a load. */
+const ROWS_TO_COLLECT = 50_000
 
 /**
  * Keeps the edge's memory equal to Postgres: everything at start, then what changed.
@@ -45,12 +30,16 @@ export class EdgeLoader {
   private again = false
   private unlisten: (() => Promise<void>) | null = null
   private timer: ReturnType<typeof setInterval> | null = null
+  private readonly plans: EdgePlans
+  private uncollected = 0
 
   constructor(
     private readonly sql: Sql,
     private readonly state: EdgeState,
     private readonly logger: Logger,
-  ) {}
+  ) {
+    this.plans = new EdgePlans(sql)
+  }
 
   /** Loads everything; resolves when the edge may answer. */
   async start(pollMs = 1_000): Promise<void> {
@@ -103,21 +92,31 @@ export class EdgeLoader {
   /** Looks one key up that the edge does not know, or knows as pending: it may be brand-new. */
   async resolve(keyId: string): Promise<boolean> {
     const publicId = keyId.slice('key_'.length)
-    const [key] = await this.sql<KeyRow[]>`${this.selectKeys()} where k.id = ${publicId}`
+    const [key] = await this.sql<KeyRow[]>`${selectKeys(this.sql)} where k.id = ${publicId}`
     if (!key || key.status === 'pending') return false
     const subscription = key.subscriptionId.slice('sub_'.length)
     const rows = await this.sql<SubscriptionRow[]>`
-      ${this.selectSubscriptions()} where s.id = ${subscription}`
-    for (const row of rows) this.state.upsertSubscription(toSubscription(row))
+      ${selectSubscriptions(this.sql)} where s.id = ${subscription}`
+    await this.takeSubscriptions(rows)
     this.state.upsertKey(toKey(key))
     return true
   }
 
   private async loadSubscriptions(): Promise<void> {
-    const changed = this
-      .sql`${this.selectSubscriptions()} where s.changed_xid >= ${this.since}::xid8`
-    for await (const rows of changed.cursor(BATCH))
-      for (const row of rows) this.state.upsertSubscription(toSubscription(row as SubscriptionRow))
+    const changed = this.sql<SubscriptionRow[]>`
+      ${selectSubscriptions(this.sql)} where s.changed_xid >= ${this.since}::xid8`
+    for await (const rows of changed.cursor(BATCH)) {
+      await this.takeSubscriptions(rows)
+      this.collect(rows.length)
+    }
+  }
+
+  private async takeSubscriptions(rows: readonly SubscriptionRow[]): Promise<void> {
+    await this.plans.learn(rows)
+    for (const row of rows) {
+      const subscription = this.plans.subscriptionOf(row)
+      if (subscription !== null) this.state.upsertSubscription(subscription)
+    }
   }
 
   private async loadKeys(): Promise<void> {
@@ -127,10 +126,20 @@ export class EdgeLoader {
         ? this.sql`and (k.status not in ('revoked', 'expired')
             or k.updated_at > now() - interval '90 days')`
         : this.sql``
-    const changed = this.sql`
-      ${this.selectKeys()} where k.changed_xid >= ${this.since}::xid8 ${alive}`
-    for await (const rows of changed.cursor(BATCH))
-      for (const row of rows) this.state.upsertKey(toKey(row as KeyRow))
+    const changed = this.sql<KeyRow[]>`
+      ${selectKeys(this.sql)} where k.changed_xid >= ${this.since}::xid8 ${alive}`
+    for await (const rows of changed.cursor(BATCH)) {
+      for (const row of rows) this.state.upsertKey(toKey(row))
+      this.collect(rows.length)
+    }
+  }
+
+  /** The engine would let what rows leave behind grow to more than all that is kept. */
+  private collect(rows: number): void {
+    this.uncollected += rows
+    if (this.uncollected < ROWS_TO_COLLECT) return
+    this.uncollected = 0
+    Bun.gc(true)
   }
 
   /** The ledger's counts of the subscriptions with calls that it had not shown yet. */
@@ -151,55 +160,4 @@ export class EdgeLoader {
         units: Number(units),
       })
   }
-
-  private selectKeys() {
-    return this.sql`
-      select k.id, k.secret_hash as "secretHash", k.status, k.expires_at as "expiresAt",
-        'api_' || replace(k.api_id::text, '-', '') as "apiId",
-        'sub_' || replace(k.subscription_id::text, '-', '') as "subscriptionId"
-      from api_keys k`
-  }
-
-  private selectSubscriptions() {
-    return this.sql`
-      select 'sub_' || replace(s.id::text, '-', '') as id,
-        'api_' || replace(s.api_id::text, '-', '') as "apiId", s.status,
-        m.rate_limits as "rateLimits", m.quota_limit as "quotaLimit", m.quota_hard as "quotaHard",
-        'per_' || replace(p.id::text, '-', '') as "periodId",
-        p.starts_at as "startsAt", p.ends_at as "endsAt", c.calls, c.units
-      from api_subscriptions s
-      join lateral (select * from billing_periods b where b.subscription_id = s.id
-        order by b.ordinal desc limit 1) p on true
-      join pricing_models m on m.id = p.pricing_model_id
-      left join usage_counters c on c.subscription_id = s.id and c.billing_period_id = p.id`
-  }
 }
-
-const toKey = (row: KeyRow): EdgeKey => ({
-  ...row,
-  // Its push failed, but a call that got here came past the allow-list: the gateway has it now.
-  status: row.status === 'failed_sync' ? 'active' : row.status,
-  expiresAt: row.expiresAt?.getTime() ?? null,
-})
-
-const toSubscription = (row: SubscriptionRow): EdgeSubscription => ({
-  id: row.id,
-  apiId: row.apiId,
-  status: row.status,
-  rateLimits: row.rateLimits.map(({ per, limit, window }) => ({
-    scope: per,
-    limit,
-    windowSeconds: WINDOW_SECONDS[window],
-  })),
-  quota:
-    row.quotaLimit === null
-      ? null
-      : {
-          limit: Number(row.quotaLimit),
-          hard: row.quotaHard,
-          periodId: row.periodId,
-          periodStart: row.startsAt.getTime(),
-          periodEnd: row.endsAt.getTime(),
-        },
-  ledger: { calls: Number(row.calls ?? 0), units: Number(row.units ?? 0) },
-})

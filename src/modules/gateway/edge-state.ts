@@ -1,18 +1,18 @@
-import { KeyTable } from './authorize-keys'
-import { LimitsInterner, type PlanLimits, type RateLimit } from './authorize-limits'
-import type { BucketLimit } from './token-bucket'
-import { TokenBucket } from './token-bucket'
+import { type KeyFields, KeyTable } from './authorize-keys'
+import { type EdgeQuota, LimitsInterner, type PlanLimits, type RateLimit } from './authorize-limits'
+import { BucketShelf } from './edge-buckets'
+import {
+  type EdgePeriod,
+  type LedgerCount,
+  type SpendCap,
+  type Standing,
+  type SubscriptionRecord,
+  SubscriptionTable,
+} from './edge-subscriptions'
+import type { TokenBucket } from './token-bucket'
 
-export type EdgeKeyStatus =
-  | 'pending'
-  | 'active'
-  | 'failed_sync'
-  | 'rotating'
-  | 'revoked'
-  | 'expired'
-
-/** Whether calls of a subscription pass, must pay first, or are refused. */
-export type Standing = 'passing' | 'unpaid' | 'inactive'
+const KEY_STATUSES = ['pending', 'active', 'failed_sync', 'rotating', 'revoked', 'expired'] as const
+export type EdgeKeyStatus = (typeof KEY_STATUSES)[number]
 
 const STANDINGS: Record<string, Standing> = {
   active: 'passing',
@@ -20,16 +20,6 @@ const STANDINGS: Record<string, Standing> = {
   past_due: 'passing',
   unpaid: 'unpaid',
   suspended: 'unpaid',
-}
-
-/** Rows bring a text of their own each; these are shared by all records. */
-const KEY_STATUSES: Record<EdgeKeyStatus, EdgeKeyStatus> = {
-  pending: 'pending',
-  active: 'active',
-  failed_sync: 'failed_sync',
-  rotating: 'rotating',
-  revoked: 'revoked',
-  expired: 'expired',
 }
 
 /** A key as the loader hands it over. */
@@ -45,120 +35,26 @@ export interface EdgeKey {
   expiresAt: number | null
 }
 
-/** The calls included in a billing period, half-open `[periodStart, periodEnd)` in epoch ms. */
-export interface EdgeQuota {
-  limit: number
-  /** Hard: refused beyond the limit. Soft: passes and is billed as overage. */
-  hard: boolean
-  periodId: string
-  periodStart: number
-  periodEnd: number
-}
-
-/** What the ledger knows of a subscription's period: every call, and the units that count. */
-export interface LedgerCount {
-  calls: number
-  units: number
-}
-
 export interface EdgeSubscription {
   id: string
-  apiId: string
   /** `trialing`, `active` and `past_due` pass; `unpaid` and `suspended` must pay; others are refused. */
   status: string
   rateLimits: readonly RateLimit[]
   quota: EdgeQuota | null
-  /** The spend cap of the period is used up. */
-  spendCapReached?: boolean
-  /** The count of `quota`'s period; left out, what is known stays (0 in a new period). */
+  period: EdgePeriod
+  cap?: SpendCap | null
+  /** The count of the period; left out, what is known stays (0 in a new period). */
   ledger?: LedgerCount
 }
 
-/** Whatever has buckets of its own: a key, a subscription. */
-export interface BucketHolder {
-  /** The first of a chain, in the order of the limits. */
-  bucket: TokenBucket | null
-}
-
-/** A key as it is held: a few words; its id and digest lie in the key table. */
-export class KeyRecord implements BucketHolder {
-  bucket: TokenBucket | null = null
+/** A key as it stands now; not kept longer than a decision takes. */
+export interface KeyRecord {
+  slot: number
   apiId: string
   status: EdgeKeyStatus
+  /** Infinity without an end. */
   expiresAt: number
-
-  constructor(
-    public subscription: SubscriptionRecord,
-    key: EdgeKey,
-    apiId: string,
-  ) {
-    this.apiId = apiId
-    this.status = KEY_STATUSES[key.status]
-    this.expiresAt = key.expiresAt ?? Number.POSITIVE_INFINITY
-  }
-}
-
-/** A subscription as it is held; unknown until the loader has brought it. */
-export class SubscriptionRecord implements BucketHolder {
-  bucket: TokenBucket | null = null
-  known = false
-  standing: Standing = 'inactive'
-  spendCapReached = false
-  limits: PlanLimits | null = null
-  quota: EdgeQuota | null = null
-  /** The period rolled over here before the loader brought the next one. */
-  rolledOver = false
-  ledgerCalls = 0
-  ledgerUnits = 0
-  /** Calls authorised here that the ledger has not shown yet. */
-  inFlight = 0
-  /** Keys that point here. */
-  keys = 0
-
-  constructor(readonly id: string) {}
-
-  /** Units used of the quota as far as this edge can know; see `EdgeState`. */
-  used(): number {
-    return this.ledgerUnits + this.inFlight
-  }
-
-  /** Starts the next period without the loader, which may be late: a customer's new month is not refused. */
-  rollOver(now: number): void {
-    const quota = this.quota
-    if (quota === null || now < quota.periodEnd) return
-    const length = Math.max(1, quota.periodEnd - quota.periodStart)
-    const periodEnd = quota.periodEnd + (Math.floor((now - quota.periodEnd) / length) + 1) * length
-    this.quota = { ...quota, periodStart: periodEnd - length, periodEnd }
-    this.rolledOver = true
-    this.#count(0, 0, 0)
-  }
-
-  /** Adopts the loader's quota and count; the same period keeps what this edge counted. */
-  adopt(quota: EdgeQuota | null, ledger: LedgerCount | undefined): void {
-    const samePeriod = quota?.periodId === this.quota?.periodId
-    if (samePeriod && this.rolledOver) return
-    this.quota = quota
-    if (!samePeriod) {
-      // What was counted since the roll-over belongs to the period that the loader brings now.
-      this.#count(0, 0, this.rolledOver ? this.inFlight : 0)
-      this.rolledOver = false
-    }
-    if (ledger !== undefined) this.record(ledger, samePeriod || this.inFlight > 0)
-  }
-
-  /** Takes a newer count of the present period: what the ledger gained is no longer in flight. */
-  record(ledger: LedgerCount, settles = true): void {
-    const gained = Math.max(0, ledger.calls - this.ledgerCalls)
-    if (settles) this.inFlight = Math.max(0, this.inFlight - gained)
-    this.ledgerCalls += gained
-    this.ledgerUnits = ledger.units
-  }
-
-  #count(calls: number, units: number, inFlight: number): void {
-    this.ledgerCalls = calls
-    this.ledgerUnits = units
-    this.inFlight = inFlight
-  }
+  subscription: SubscriptionRecord
 }
 
 /**
@@ -174,14 +70,16 @@ export class SubscriptionRecord implements BucketHolder {
  * ends: it errs against selling over.
  */
 export class EdgeState {
-  readonly #keys = new KeyTable<KeyRecord>()
-  readonly #subscriptions = new Map<string, SubscriptionRecord>()
+  readonly #keys = new KeyTable()
+  readonly #subscriptions = new SubscriptionTable()
   readonly #limits = new LimitsInterner()
-  /** One text for each API, however many keys name it; there are far fewer APIs than keys. */
-  readonly #apiIds = new Map<string, string>()
-  /** Holders with buckets that may still be short of calls. */
-  readonly #limited = new Set<BucketHolder>()
-  #sweep: Iterator<BucketHolder> | null = null
+  /** There are far fewer APIs than keys. */
+  readonly #apiIds: string[] = []
+  readonly #apiNumbers = new Map<string, number>()
+  /** Subscriptions with calls in flight, and some whose calls were settled since. */
+  readonly #counting = new Set<number>()
+  readonly #keyBuckets = new BucketShelf()
+  readonly #subscriptionBuckets = new BucketShelf()
 
   get keyCount(): number {
     return this.#keys.size
@@ -191,9 +89,9 @@ export class EdgeState {
     return this.#subscriptions.size
   }
 
-  /** Holders whose buckets are in memory. */
+  /** Keys and subscriptions whose buckets are in memory. */
   get limitedCount(): number {
-    return this.#limited.size
+    return this.#keyBuckets.size + this.#subscriptionBuckets.size
   }
 
   /** The slot of a key by its twelve characters, -1 when it is unknown. */
@@ -201,8 +99,17 @@ export class EdgeState {
     return this.#keys.find(publicId)
   }
 
+  /** Undefined for slot -1. */
   keyAt(slot: number): KeyRecord | undefined {
-    return this.#keys.recordAt(slot)
+    if (slot < 0) return undefined
+    const { api, status, expiresAt, subscription } = this.#keys.fieldsAt(slot)
+    return {
+      slot,
+      apiId: this.#apiIds[api] as string,
+      status: KEY_STATUSES[status] as EdgeKeyStatus,
+      expiresAt,
+      subscription: this.#subscriptions.at(subscription),
+    }
   }
 
   /** Constant-time comparison with the stored digest; an unknown key costs the same and fails. */
@@ -210,151 +117,133 @@ export class EdgeState {
     return this.#keys.matches(slot, digest)
   }
 
+  limitsOf(subscription: SubscriptionRecord): PlanLimits | null {
+    return this.#limits.at(subscription.limits)
+  }
+
   /** Throws a `RangeError` for a malformed id or digest, which the loader must never let in. */
   upsertKey(key: EdgeKey): void {
     const publicId = publicKeyId(key.id)
-    const slot = this.#keys.find(publicId)
-    const existing = this.#keys.recordAt(slot)
-    const subscription = this.#reference(key.subscriptionId)
-    if (existing === undefined) {
-      this.#keys.add(
-        publicId,
-        key.secretHash,
-        new KeyRecord(subscription, key, this.#apiId(key.apiId)),
-      )
-      subscription.keys++
-      return
-    }
-    this.#keys.writeDigest(slot, key.secretHash)
-    existing.apiId = this.#apiId(key.apiId)
-    existing.status = KEY_STATUSES[key.status]
-    existing.expiresAt = key.expiresAt ?? Number.POSITIVE_INFINITY
-    this.#move(existing, subscription)
+    const known = this.#keys.find(publicId)
+    const slot = known >= 0 ? known : this.#keys.add(publicId, key.secretHash)
+    if (known >= 0) this.#keys.writeDigest(slot, key.secretHash)
+    const subscription = this.#subscriptions.at(this.#subscriptions.reference(key.subscriptionId))
+    const previous = known >= 0 ? this.#keys.fieldsAt(slot).subscription : null
+    this.#keys.writeFields(slot, this.#fieldsOf(key, subscription.slot))
+    if (previous === subscription.slot) return
+    subscription.keys++
+    if (previous !== null) this.#unlink(previous)
   }
 
   removeKey(id: string): void {
     const publicId = publicKeyId(id)
-    const record = this.#keys.recordAt(this.#keys.find(publicId))
-    if (record === undefined) return
+    const slot = this.#keys.find(publicId)
+    if (slot < 0) return
+    const { subscription } = this.#keys.fieldsAt(slot)
     this.#keys.remove(publicId)
-    this.#limited.delete(record)
-    record.subscription.keys--
-    this.#forgetIfUnused(record.subscription)
+    this.#keyBuckets.forget(slot)
+    this.#unlink(subscription)
   }
 
   /** Adopts the loader's row; buckets and calls in flight stay. */
-  upsertSubscription(subscription: EdgeSubscription): void {
-    const record = this.#reference(subscription.id)
+  upsertSubscription(row: EdgeSubscription): void {
+    const record = this.#subscriptions.at(this.#subscriptions.reference(row.id))
     const previous = record.limits
-    record.limits = this.#limits.acquire(subscription.rateLimits, subscription.quota)
-    if (previous !== null) this.#limits.release(previous)
-    record.known = true
-    record.standing = STANDINGS[subscription.status] ?? 'inactive'
-    record.spendCapReached = subscription.spendCapReached ?? false
-    record.adopt(subscription.quota, subscription.ledger)
+    const { start, end } = row.period
+    record.limits = this.#limits.acquire(row.rateLimits, row.quota, end - start)
+    this.#limits.release(previous)
+    record.stand(STANDINGS[row.status] ?? 'inactive')
+    record.setCap(row.cap ?? null)
+    record.adopt(row.period, row.ledger)
   }
 
   removeSubscription(id: string): void {
-    const record = this.#subscriptions.get(id)
-    if (record === undefined) return
-    if (record.limits !== null) this.#limits.release(record.limits)
-    record.limits = null
-    record.known = false
+    const slot = this.#subscriptions.find(id)
+    if (slot < 0) return
+    const record = this.#subscriptions.at(slot)
+    this.#limits.release(record.limits)
+    record.limits = 0
+    record.stand(null)
     this.#forgetIfUnused(record)
+  }
+
+  /** Counts a call that passes, where there is something to count against. */
+  admit(subscription: SubscriptionRecord, { quota }: PlanLimits): void {
+    if (quota === null && subscription.cap === null) return
+    const inFlight = subscription.inFlight + 1
+    subscription.inFlight = inFlight
+    if (inFlight === 1) this.#counting.add(subscription.slot)
   }
 
   /** A newer count from the ledger; ignored for a period that the edge does not hold. */
   recordLedger(subscriptionId: string, periodId: string, ledger: LedgerCount): void {
-    const record = this.#subscriptions.get(subscriptionId)
-    if (record?.quota?.periodId === periodId && !record.rolledOver) record.record(ledger)
+    const slot = this.#subscriptions.find(subscriptionId)
+    if (slot < 0 || !this.#subscriptions.isPeriodOf(slot, periodId)) return
+    const record = this.#subscriptions.at(slot)
+    if (!record.rolledOver) record.record(ledger)
   }
 
   /** The periods with calls that the ledger has not shown yet. */
   inFlightPeriods(): { subscriptionId: string; periodId: string }[] {
     const found: { subscriptionId: string; periodId: string }[] = []
-    for (const { id, inFlight, quota } of this.#subscriptions.values())
-      if (inFlight > 0 && quota !== null)
-        found.push({ subscriptionId: id, periodId: quota.periodId })
+    for (const slot of this.#counting) {
+      const { id: subscriptionId, periodId, inFlight } = this.#subscriptions.at(slot)
+      if (inFlight > 0) found.push({ subscriptionId, periodId })
+      else this.#counting.delete(slot)
+    }
     return found
   }
 
-  /** The chain of the holder's buckets for these limits, brought to `now`; null without limits. */
-  bucketsOf(holder: BucketHolder, limits: readonly BucketLimit[], now: number): TokenBucket | null {
-    if (limits.length === 0) return null
-    let bucket = holder.bucket
-    if (bucket === null) {
-      bucket = new TokenBucket(limits[0] as BucketLimit, now)
-      holder.bucket = bucket
-      this.#limited.add(holder)
-    }
-    const first = bucket
-    for (let index = 0; index < limits.length; index++) {
-      bucket.refill(limits[index] as BucketLimit, now)
-      const following = limits[index + 1]
-      if (following === undefined) bucket.next = null
-      else bucket = bucket.next ??= new TokenBucket(following, now)
-    }
-    return first
+  /** The chain of a key's buckets, brought to `now`; null without limits. */
+  bucketsOfKey({ slot }: KeyRecord, { key }: PlanLimits, now: number): TokenBucket | null {
+    return this.#keyBuckets.bucketsOf(slot, key, now)
+  }
+
+  /** The chain of the buckets that all keys of a subscription share. */
+  bucketsOfSubscription(
+    { slot }: SubscriptionRecord,
+    { subscription }: PlanLimits,
+    now: number,
+  ): TokenBucket | null {
+    return this.#subscriptionBuckets.bucketsOf(slot, subscription, now)
   }
 
   /**
-   * Forgets full buckets, looking at no more than `most` holders from where the last call stopped;
-   * returns how many were forgotten. Called regularly it bounds memory to keys in recent use.
+   * Forgets full buckets, looking at no more than `most` holders of each kind from where the last call
+   * stopped; returns how many were forgotten. Called regularly it bounds memory to recent use.
    */
   sweep(now: number, most = 10_000): number {
-    let forgotten = 0
-    for (let seen = 0; seen < most; seen++) {
-      this.#sweep ??= this.#limited.values()
-      const next = this.#sweep.next()
-      if (next.done === true) {
-        this.#sweep = null
-        return forgotten
-      }
-      if (!isIdle(next.value, now)) continue
-      next.value.bucket = null
-      this.#limited.delete(next.value)
-      forgotten++
-    }
-    return forgotten
+    return this.#keyBuckets.sweep(now, most) + this.#subscriptionBuckets.sweep(now, most)
   }
 
-  #apiId(text: string): string {
-    const known = this.#apiIds.get(text)
+  #fieldsOf({ apiId, status, expiresAt }: EdgeKey, subscription: number): KeyFields {
+    return {
+      subscription,
+      api: this.#apiNumber(apiId),
+      status: KEY_STATUSES.indexOf(status),
+      expiresAt: expiresAt ?? Number.POSITIVE_INFINITY,
+    }
+  }
+
+  #apiNumber(apiId: string): number {
+    const known = this.#apiNumbers.get(apiId)
     if (known !== undefined) return known
-    this.#apiIds.set(text, text)
-    return text
+    this.#apiNumbers.set(apiId, this.#apiIds.length)
+    return this.#apiIds.push(apiId) - 1
   }
 
-  #reference(subscriptionId: string): SubscriptionRecord {
-    let record = this.#subscriptions.get(subscriptionId)
-    if (record === undefined) {
-      record = new SubscriptionRecord(subscriptionId)
-      this.#subscriptions.set(subscriptionId, record)
-    }
-    return record
-  }
-
-  #move(key: KeyRecord, subscription: SubscriptionRecord): void {
-    const previous = key.subscription
-    if (previous === subscription) return
-    key.subscription = subscription
-    subscription.keys++
-    previous.keys--
-    this.#forgetIfUnused(previous)
+  #unlink(subscription: number): void {
+    const record = this.#subscriptions.at(subscription)
+    record.keys--
+    this.#forgetIfUnused(record)
   }
 
   #forgetIfUnused(record: SubscriptionRecord): void {
     if (record.known || record.keys > 0) return
-    this.#subscriptions.delete(record.id)
-    this.#limited.delete(record)
+    this.#subscriptions.remove(record.slot)
+    this.#subscriptionBuckets.forget(record.slot)
+    this.#counting.delete(record.slot)
   }
-}
-
-function isIdle(holder: BucketHolder, now: number): boolean {
-  for (let bucket = holder.bucket; bucket !== null; bucket = bucket.next) {
-    if (!bucket.isFullAt(now)) return false
-  }
-  return true
 }
 
 /** `key_<id>` → `<id>`. */

@@ -3,6 +3,7 @@ import { violates } from '#db/errors'
 import type { Clock } from '#lib/clock'
 import { parseDecimal } from '#lib/decimal'
 import { type Id, newId, parseId } from '#lib/id'
+import { unitsWithin } from './engine/cap'
 import { type Charges, rate, totalOf } from './engine/charges'
 import { PlanSlugTaken, PlanUnknown } from './errors'
 import { toTerms } from './plan-terms'
@@ -99,7 +100,20 @@ export class PricingService {
   }
 }
 
-function chargesOf(plan: Plan): Charges {
+/** The part of a plan that says what units cost. */
+export type Terms = Pick<Plan, 'currency' | 'flatFee' | 'quotaLimit' | 'quotaHard' | 'overageRate'>
+
+/** How many units of a period a cap in minor units allows; see `unitsWithin`. */
+export const unitsWithinCap = (terms: Terms, amount: number): number =>
+  Number(unitsWithin(chargesOf(terms), BigInt(amount)))
+
+/** A cap with the units that it allows and what those cost. Amounts in minor units. */
+export function capOf(terms: Terms, amount: number) {
+  const units = unitsWithinCap(terms, amount)
+  return { units, amount, spend: costView(terms, units).total, currency: terms.currency }
+}
+
+function chargesOf(plan: Terms): Charges {
   const { flatFee, quotaLimit, quotaHard, overageRate } = plan
   const quota = quotaLimit === null ? null : { limit: BigInt(quotaLimit), hard: quotaHard }
   return {
@@ -109,7 +123,7 @@ function chargesOf(plan: Plan): Charges {
 }
 
 /** The cost of a period so far: the lines that an invoice would have now, before tax. */
-export function costView(plan: Plan, units: number) {
+export function costView(plan: Terms, units: number) {
   const lines = rate(chargesOf(plan), BigInt(units))
   return {
     currency: plan.currency,

@@ -1,5 +1,5 @@
 export { subscriptionCreated } from './events'
-export type { Subscription } from './repository'
+export { type Subscription, writeSpendCap } from './repository'
 export { subscribeRoutes, subscriptionRoutes } from './routes'
 export { SubscriptionParams } from './schemas'
 export { type SubscriptionKeys, SubscriptionService } from './service'

@@ -19,6 +19,7 @@ const columns = {
   userId: apiSubscriptions.userId,
   status: apiSubscriptions.status,
   createdAt: apiSubscriptions.createdAt,
+  spendCap: apiSubscriptions.spendCap,
   api: { id: apis.id, slug: apis.slug, name: apis.name },
   plan: {
     id: pricingModels.id,
@@ -144,4 +145,17 @@ export async function closePeriod(db: Db, id: Id<'sub'>, ordinal: number): Promi
 /** Tells the edge, which watches subscriptions, that there is something new to read. */
 export async function touch(db: Db, id: Id<'sub'>, at: Date): Promise<void> {
   await db.update(apiSubscriptions).set({ updatedAt: at }).where(eq(apiSubscriptions.id, id))
+}
+
+/** @param amount minor units of the plan's currency; null = no cap */
+export async function writeSpendCap(
+  db: Db,
+  id: Id<'sub'>,
+  amount: number | null,
+  at: Date,
+): Promise<void> {
+  await db
+    .update(apiSubscriptions)
+    .set({ spendCap: amount, updatedAt: at })
+    .where(eq(apiSubscriptions.id, id))
 }

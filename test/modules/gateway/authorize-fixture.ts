@@ -19,11 +19,11 @@ export function edgeWith(
   const state = new EdgeState()
   const generated = generateApiKey(randomBytes)
   const subscription: EdgeSubscription = {
-    id: 'sub_1',
-    apiId: API,
+    id: 'sub_11111111111111111111111111111111',
     status: 'active',
     rateLimits: [],
     quota: null,
+    period: month(),
     ...options.subscription,
   }
   const key: EdgeKey = {
@@ -50,7 +50,10 @@ export function edgeWith(
 }
 
 /** Adds one more key of the subscription and returns its text. */
-export function addKey(state: EdgeState, subscriptionId = 'sub_1'): string {
+export function addKey(
+  state: EdgeState,
+  subscriptionId = 'sub_11111111111111111111111111111111',
+): string {
   const { id, hash, key } = generateApiKey(randomBytes)
   const status = 'active'
   state.upsertKey({
@@ -76,10 +79,11 @@ export function passes(call: () => Decision, attempts: number): number {
   return admitted
 }
 
-export const monthlyQuota = (limit: number, hard = true, periodId = 'per_1') => ({
-  limit,
-  hard,
-  periodId,
-  periodStart: NOON - 14 * DAY,
-  periodEnd: NOON + 17 * DAY,
+export const monthlyQuota = (limit: number, hard = true) => ({ limit, hard })
+
+/** Half of it is over at noon. */
+export const month = (id = 'per_11111111111111111111111111111111') => ({
+  id,
+  start: NOON - 14 * DAY,
+  end: NOON + 17 * DAY,
 })

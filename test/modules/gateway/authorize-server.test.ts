@@ -70,7 +70,9 @@ describe('answers', () => {
     const response = await ask(key)
     expect(response.status).toBe(204)
     expect(response.headers.get('x-veil-key-id')).toBe(edge.key.id)
-    expect(response.headers.get('x-veil-subscription-id')).toBe('sub_1')
+    expect(response.headers.get('x-veil-subscription-id')).toBe(
+      'sub_11111111111111111111111111111111',
+    )
     expect(response.headers.get('ratelimit')).toMatch(/^"key";r=4;t=2, "quota";r=99;t=\d+$/)
     expect(response.headers.get('ratelimit-policy')).toMatch(/^"key";q=5;w=10, "quota";q=100;w=/)
   })
@@ -78,10 +80,16 @@ describe('answers', () => {
   it('carries no limits of one caller to the next', async () => {
     const rateLimits = [{ scope: 'key', limit: 5, windowSeconds: 10 }] as const
     const { ask, key, edge } = serve({ subscription: { rateLimits } })
-    edge.state.upsertSubscription({ ...edge.subscription, id: 'sub_2', rateLimits: [] })
+    edge.state.upsertSubscription({
+      ...edge.subscription,
+      id: 'sub_22222222222222222222222222222222',
+      rateLimits: [],
+    })
     await ask(key)
-    const response = await ask(addKey(edge.state, 'sub_2'))
-    expect(response.headers.get('x-veil-subscription-id')).toBe('sub_2')
+    const response = await ask(addKey(edge.state, 'sub_22222222222222222222222222222222'))
+    expect(response.headers.get('x-veil-subscription-id')).toBe(
+      'sub_22222222222222222222222222222222',
+    )
     expect(response.headers.has('ratelimit')).toBe(false)
   })
 
@@ -236,7 +244,11 @@ describe('an unknown or pending key', () => {
     const other = edgeWith()
     return {
       text: other.generated.key,
-      arrive: () => edge.state.upsertKey({ ...other.key, subscriptionId: 'sub_1' }),
+      arrive: () =>
+        edge.state.upsertKey({
+          ...other.key,
+          subscriptionId: 'sub_11111111111111111111111111111111',
+        }),
     }
   }
 

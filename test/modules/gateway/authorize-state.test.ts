@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { randomBase62 } from '#lib/base62'
 import { KeyTable } from '../../../src/modules/gateway/authorize-keys.ts'
-import { addKey, DAY, edgeWith, monthlyQuota, NOON, passes } from './authorize-fixture.ts'
+import { addKey, DAY, edgeWith, month, monthlyQuota, NOON, passes } from './authorize-fixture.ts'
 
 describe('the estimate of quota used', () => {
   const quotaOf = (limit: number) => ({ subscription: { quota: monthlyQuota(limit) } })
@@ -18,32 +18,60 @@ describe('the estimate of quota used', () => {
   it('counts a call once, before and after the ledger shows it', () => {
     const edge = edgeWith(quotaOf(10))
     passes(() => edge.call(), 4)
-    edge.state.recordLedger('sub_1', 'per_1', { calls: 3, units: 3 })
+    edge.state.recordLedger(
+      'sub_11111111111111111111111111111111',
+      'per_11111111111111111111111111111111',
+      { calls: 3, units: 3 },
+    )
     expect(passes(() => edge.call(), 3)).toBe(3)
-    edge.state.recordLedger('sub_1', 'per_1', { calls: 7, units: 7 })
+    edge.state.recordLedger(
+      'sub_11111111111111111111111111111111',
+      'per_11111111111111111111111111111111',
+      { calls: 7, units: 7 },
+    )
     expect(passes(() => edge.call(), 9)).toBe(3)
   })
 
   it('gives calls that are not billed back', () => {
     const edge = edgeWith(quotaOf(5))
     expect(passes(() => edge.call(), 9)).toBe(5)
-    edge.state.recordLedger('sub_1', 'per_1', { calls: 5, units: 3 })
+    edge.state.recordLedger(
+      'sub_11111111111111111111111111111111',
+      'per_11111111111111111111111111111111',
+      { calls: 5, units: 3 },
+    )
     expect(passes(() => edge.call(), 9)).toBe(2)
   })
 
   it('counts what other edges passed as soon as the ledger shows it, and never below the ledger', () => {
     const edge = edgeWith(quotaOf(20))
     passes(() => edge.call(), 2)
-    edge.state.recordLedger('sub_1', 'per_1', { calls: 12, units: 12 })
+    edge.state.recordLedger(
+      'sub_11111111111111111111111111111111',
+      'per_11111111111111111111111111111111',
+      { calls: 12, units: 12 },
+    )
     expect(passes(() => edge.call(), 99)).toBe(8)
   })
 
   it('is not put off by a count that goes back and comes again', () => {
     const edge = edgeWith(quotaOf(10))
     passes(() => edge.call(), 4)
-    edge.state.recordLedger('sub_1', 'per_1', { calls: 2, units: 2 })
-    edge.state.recordLedger('sub_1', 'per_1', { calls: 0, units: 2 })
-    edge.state.recordLedger('sub_1', 'per_1', { calls: 2, units: 2 })
+    edge.state.recordLedger(
+      'sub_11111111111111111111111111111111',
+      'per_11111111111111111111111111111111',
+      { calls: 2, units: 2 },
+    )
+    edge.state.recordLedger(
+      'sub_11111111111111111111111111111111',
+      'per_11111111111111111111111111111111',
+      { calls: 0, units: 2 },
+    )
+    edge.state.recordLedger(
+      'sub_11111111111111111111111111111111',
+      'per_11111111111111111111111111111111',
+      { calls: 2, units: 2 },
+    )
     expect(passes(() => edge.call(), 99)).toBe(6)
   })
 
@@ -59,12 +87,20 @@ describe('the estimate of quota used', () => {
     expect(passes(() => edge.call(), 9)).toBe(3)
     edge.state.upsertSubscription({
       ...edge.subscription,
-      quota: monthlyQuota(3, true, 'per_2'),
+      period: month('per_22222222222222222222222222222222'),
       ledger: { calls: 1, units: 1 },
     })
     expect(passes(() => edge.call(), 9)).toBe(2)
-    edge.state.recordLedger('sub_1', 'per_1', { calls: 50, units: 50 })
-    edge.state.recordLedger('sub_1', 'per_2', { calls: 3, units: 1 })
+    edge.state.recordLedger(
+      'sub_11111111111111111111111111111111',
+      'per_11111111111111111111111111111111',
+      { calls: 50, units: 50 },
+    )
+    edge.state.recordLedger(
+      'sub_11111111111111111111111111111111',
+      'per_22222222222222222222222222222222',
+      { calls: 3, units: 1 },
+    )
     expect(passes(() => edge.call(), 9)).toBe(2)
   })
 
@@ -73,12 +109,17 @@ describe('the estimate of quota used', () => {
     const next = NOON + 17 * DAY
     expect(passes(() => edge.call(next - 1), 9)).toBe(3)
     expect(passes(() => edge.call(next), 9)).toBe(3)
-    edge.state.recordLedger('sub_1', 'per_1', { calls: 3, units: 3 })
+    edge.state.recordLedger(
+      'sub_11111111111111111111111111111111',
+      'per_11111111111111111111111111111111',
+      { calls: 3, units: 3 },
+    )
     expect(edge.call(next).admitted).toBe(false)
-    const quota = { ...monthlyQuota(5, true, 'per_2'), periodStart: next, periodEnd: next + DAY }
+    const period = { id: 'per_22222222222222222222222222222222', start: next, end: next + DAY }
     edge.state.upsertSubscription({
       ...edge.subscription,
-      quota,
+      quota: monthlyQuota(5),
+      period,
       ledger: { calls: 2, units: 2 },
     })
     expect(passes(() => edge.call(next), 9)).toBe(2)
@@ -104,7 +145,12 @@ describe('the estimate of quota used', () => {
           if (!ship) continue
           shown = authorised
           const ledger = { calls: shown, units: shown }
-          for (const { state } of edges) state.recordLedger('sub_1', 'per_1', ledger)
+          for (const { state } of edges)
+            state.recordLedger(
+              'sub_11111111111111111111111111111111',
+              'per_11111111111111111111111111111111',
+              ledger,
+            )
         }
         expect(authorised).toBeLessThanOrEqual(limit + mostUnshown)
       }),
@@ -135,13 +181,14 @@ describe('memory', () => {
     const keys = Array.from({ length: 30 }, () => addKey(edge.state))
     for (const key of keys) edge.call(NOON, key)
     const forgotten = [1, 2, 3, 4].map(() => edge.state.sweep(NOON + DAY, 10))
-    expect(forgotten).toEqual([10, 10, 10, 1])
+    // The one subscription and the first ten keys, then the others.
+    expect(forgotten).toEqual([11, 10, 10, 0])
   })
 
   it('lets removed keys and subscriptions go', () => {
     const edge = edgeWith({ subscription: { rateLimits } })
     edge.call()
-    edge.state.removeSubscription('sub_1')
+    edge.state.removeSubscription('sub_11111111111111111111111111111111')
     expect(edge.state.subscriptionCount).toBe(1)
     edge.state.removeKey(edge.key.id)
     const { keyCount, subscriptionCount, limitedCount } = edge.state
@@ -151,11 +198,17 @@ describe('memory', () => {
 
   it('moves a key to another subscription', () => {
     const edge = edgeWith()
-    edge.state.upsertSubscription({ ...edge.subscription, id: 'sub_2' })
-    edge.state.upsertKey({ ...edge.key, subscriptionId: 'sub_2' })
-    edge.state.removeSubscription('sub_1')
+    edge.state.upsertSubscription({
+      ...edge.subscription,
+      id: 'sub_22222222222222222222222222222222',
+    })
+    edge.state.upsertKey({ ...edge.key, subscriptionId: 'sub_22222222222222222222222222222222' })
+    edge.state.removeSubscription('sub_11111111111111111111111111111111')
     expect(edge.state.subscriptionCount).toBe(1)
-    expect(edge.call()).toMatchObject({ admitted: true, subscriptionId: 'sub_2' })
+    expect(edge.call()).toMatchObject({
+      admitted: true,
+      subscriptionId: 'sub_22222222222222222222222222222222',
+    })
   })
 
   it('refuses a record that is not one', () => {
@@ -173,19 +226,18 @@ describe('the key table', () => {
     const step = fc.record({ add: fc.boolean(), which: fc.nat({ max: ids.length - 1 }) })
     fc.assert(
       fc.property(fc.array(step, { maxLength: 400 }), (steps) => {
-        const table = new KeyTable<string>()
-        const model = new Map<string, string>()
+        const table = new KeyTable()
+        const model = new Map<string, number>()
         for (const { add, which } of steps) {
           const id = ids[which] ?? ''
           if (!add) table.remove(id)
-          else if (!model.has(id)) table.add(id, digestOf(id), id)
-          if (add) model.set(id, id)
-          else model.delete(id)
+          else if (!model.has(id)) model.set(id, table.add(id, digestOf(id)))
+          if (!add) model.delete(id)
         }
         expect(table.size).toBe(model.size)
         for (const id of ids) {
           const slot = table.find(id)
-          expect(table.recordAt(slot)).toBe(model.get(id))
+          expect(slot).toBe(model.get(id) ?? -1)
           const words = new Uint32Array(new Uint8Array(digestOf(id)).buffer)
           expect(table.matches(slot, words)).toBe(model.has(id))
         }
@@ -194,12 +246,10 @@ describe('the key table', () => {
   })
 
   it('grows, and finds among thousands', () => {
-    const table = new KeyTable<number>()
+    const table = new KeyTable()
     const ids = Array.from({ length: 5_000 }, () => randomBase62(12, randomBytes))
-    ids.forEach((id, index) => {
-      table.add(id, randomBytes(32), index)
-    })
-    expect(ids.map((id) => table.recordAt(table.find(id)))).toEqual(ids.map((_, index) => index))
+    const slots = ids.map((id) => table.add(id, randomBytes(32)))
+    expect(ids.map((id) => table.find(id))).toEqual(slots)
     expect(table.find(randomBase62(12, randomBytes))).toBe(-1)
   })
 })

@@ -10,7 +10,7 @@ describe('who may call', () => {
     expect(edge.call()).toEqual({
       admitted: true,
       keyId: edge.key.id,
-      subscriptionId: 'sub_1',
+      subscriptionId: 'sub_11111111111111111111111111111111',
       rateLimit: '',
       rateLimitPolicy: '',
     })
@@ -98,17 +98,29 @@ describe('who may call', () => {
     })
   })
 
-  it('refuses at the spend cap', () => {
-    const edge = edgeWith({ subscription: { spendCapReached: true } })
-    expect(refused(edge.call())).toMatchObject({ status: 402, code: 'spend_cap_reached' })
+  it('refuses the call that would pass the spend cap, says both amounts, and goes on when it is raised', () => {
+    const cap = { units: 3, amount: 500, spend: 480, currency: 'EUR' }
+    const edge = edgeWith({ subscription: { cap } })
+    expect(passes(() => edge.call(), 9)).toBe(3)
+    const refusal = refused(edge.call())
+    expect(refusal).toMatchObject({ status: 402, code: 'spend_cap_reached', retryAfter: null })
+    const body = JSON.parse(problemBody(refusal, null))
+    expect(body).toMatchObject({ spendCap: 500, spend: 480, currency: 'EUR' })
+    edge.state.upsertSubscription({ ...edge.subscription, cap: { ...cap, units: 5 } })
+    expect(passes(() => edge.call(), 9)).toBe(2)
+    edge.state.upsertSubscription({ ...edge.subscription, cap: null })
+    expect(edge.call().admitted).toBe(true)
   })
 
   it('refuses a key whose subscription was never brought, and again once it is taken out', () => {
-    const edge = edgeWith({ key: { subscriptionId: 'sub_2' } })
+    const edge = edgeWith({ key: { subscriptionId: 'sub_22222222222222222222222222222222' } })
     expect(refused(edge.call())).toMatchObject({ status: 403, lookUp: edge.key.id })
-    edge.state.upsertSubscription({ ...edge.subscription, id: 'sub_2' })
+    edge.state.upsertSubscription({
+      ...edge.subscription,
+      id: 'sub_22222222222222222222222222222222',
+    })
     expect(edge.call().admitted).toBe(true)
-    edge.state.removeSubscription('sub_2')
+    edge.state.removeSubscription('sub_22222222222222222222222222222222')
     expect(refused(edge.call()).status).toBe(403)
   })
 })
