@@ -29,7 +29,7 @@ export function buildApp(container: Container) {
       subscribeRoutes(subscriptions),
       subscriptionRoutes(subscriptions),
       runningCostRoutes(container.runningCost),
-      keyRoutes(container.keys),
+      keyRoutes(container.keys, container.keyRotation),
       quotaRoutes(container.quota),
       usageRoutes(container.usage),
       usageReportRoutes(container.usageReports),

@@ -19,7 +19,7 @@ import {
 } from '#modules/catalog'
 import { CaddyAdmin, Coordinator, loadDesiredApis, Pusher } from '#modules/gateway'
 import { createIdentity, type PasswordCost } from '#modules/identity'
-import { KeyService, keysOfSubscriptions } from '#modules/keys'
+import { KeyRotation, KeyService, keysOfSubscriptions } from '#modules/keys'
 import { MailService, WebhookSecrets, WebhookService } from '#modules/notifications'
 import { PricingService, readPricingFile } from '#modules/pricing'
 import { QuotaService } from '#modules/quota'
@@ -103,6 +103,7 @@ export function buildContainer(options: ContainerOptions) {
     firstKeys,
   )
   const keys = new KeyService(db, clock, coordinator, subscriptions)
+  const keyRotation = new KeyRotation(clock, coordinator, keys)
   const quota = new QuotaService(db, subscriptions, keys, pricing, clock)
   const usage = new UsageService(database, clock, config.usage.backlogLimit)
   const completeness = new CompletenessService(database, clock)
@@ -110,16 +111,15 @@ export function buildContainer(options: ContainerOptions) {
   const queue = new QueueService(database, clock)
   const runningCost = new RunningCostService(db, quota)
   const mailSender = config.mail && new SmtpSender(config.mail)
-  const mails = new MailService(db)
   const webhookSecrets = new WebhookSecrets(createSealer(secrets.secret, 'webhook-secrets'))
   const webhooks = new WebhookService(db, clock, webhookSecrets, outboundPolicy)
   const outsideRetry = options.outsideRetry ?? OUTSIDE_RETRY
   return {
     ...{ config, database, logger, clock, sql, secrets, edgeCertificate },
     ...{ identity, catalog, categories, plans, marketplace, pricing, subscriptions, keys, quota },
-    ...{ usage, usageReports, completeness, queue, runningCost },
-    ...{ gateways, pusher, coordinator, idempotency },
-    ...{ mails, mailSender, webhooks, webhookSecrets, outboundPolicy, outsideRetry },
+    ...{ keyRotation, usage, usageReports, completeness, queue, runningCost },
+    ...{ gateways, pusher, coordinator, idempotency, mails: new MailService(db) },
+    ...{ mailSender, webhooks, webhookSecrets, outboundPolicy, outsideRetry },
   }
 }
 

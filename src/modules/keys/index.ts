@@ -1,4 +1,5 @@
-export { keyCreated, keyRevoked } from './events'
+export { keyCreated, keyRevoked, keyRotated, keyRotationDue } from './events'
 export { keysOfSubscriptions } from './issue'
+export { KeyRotation } from './rotation'
 export { keyRoutes } from './routes'
 export { KeyService } from './service'
