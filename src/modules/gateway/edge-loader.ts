@@ -1,6 +1,7 @@
 import type { Sql } from '#db/client'
 import type { RateLimit } from '#db/schema/pricing'
 import type { Logger } from '#infra/logger'
+import type { EdgeScope } from './authorize-scope'
 import type { EdgeKey, EdgeKeyStatus, EdgeState, EdgeSubscription } from './edge-state'
 
 const WINDOW_SECONDS = { second: 1, minute: 60, hour: 3_600, day: 86_400 } as const
@@ -15,6 +16,7 @@ interface KeyRow {
   subscriptionId: string
   status: EdgeKeyStatus | 'failed_sync'
   expiresAt: Date | null
+  scope: EdgeScope | null
 }
 
 interface SubscriptionRow {
@@ -155,6 +157,7 @@ export class EdgeLoader {
   private selectKeys() {
     return this.sql`
       select k.id, k.secret_hash as "secretHash", k.status, k.expires_at as "expiresAt",
+        k.scope,
         'api_' || replace(k.api_id::text, '-', '') as "apiId",
         'sub_' || replace(k.subscription_id::text, '-', '') as "subscriptionId"
       from api_keys k`

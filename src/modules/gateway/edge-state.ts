@@ -1,5 +1,6 @@
 import { KeyTable } from './authorize-keys'
 import { LimitsInterner, type PlanLimits, type RateLimit } from './authorize-limits'
+import { type EdgeScope, type Scope, scopeOf } from './authorize-scope'
 import type { BucketLimit } from './token-bucket'
 import { TokenBucket } from './token-bucket'
 
@@ -43,6 +44,8 @@ export interface EdgeKey {
   status: EdgeKeyStatus
   /** Epoch ms from which the key is refused; of a rotating key the end of its grace. */
   expiresAt: number | null
+  /** What the key is limited to. */
+  scope?: EdgeScope | null
 }
 
 /** The calls included in a billing period, half-open `[periodStart, periodEnd)` in epoch ms. */
@@ -86,6 +89,7 @@ export class KeyRecord implements BucketHolder {
   apiId: string
   status: EdgeKeyStatus
   expiresAt: number
+  scope: Scope | null
 
   constructor(
     public subscription: SubscriptionRecord,
@@ -95,6 +99,7 @@ export class KeyRecord implements BucketHolder {
     this.apiId = apiId
     this.status = KEY_STATUSES[key.status]
     this.expiresAt = key.expiresAt ?? Number.POSITIVE_INFINITY
+    this.scope = scopeOf(key.scope)
   }
 }
 
@@ -229,6 +234,7 @@ export class EdgeState {
     existing.apiId = this.#apiId(key.apiId)
     existing.status = KEY_STATUSES[key.status]
     existing.expiresAt = key.expiresAt ?? Number.POSITIVE_INFINITY
+    existing.scope = scopeOf(key.scope)
     this.#move(existing, subscription)
   }
 
