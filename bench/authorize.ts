@@ -73,6 +73,7 @@ function subrequest({ key, apiId }: SeededKey, index: number): string {
       'X-Forwarded-Proto': 'http',
       'X-Forwarded-Uri': `/acme-${index % APIS}/v1/things?limit=20`,
       'X-Request-Id': 'f5a6f7f0-6d0c-4a57-8a3f-0b6f8b5b9f6e',
+      'X-Veil-Address': '127.0.0.1',
       'X-Veil-Api': apiId,
       'X-Veil-Key': key,
     },

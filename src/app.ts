@@ -34,7 +34,7 @@ export function buildApp(container: Container) {
       subscribeRoutes(subscriptions),
       subscriptionRoutes(subscriptions),
       billingRoutes(container.runningCost, container.spendCaps),
-      keyRoutes(container.keys),
+      keyRoutes(container.keys, container.keyRotation),
       quotaRoutes(container.quota),
       usageRoutes(container.usage),
       usageReportRoutes(container.usageReports),

@@ -3,6 +3,7 @@ import { CronRunner, defineJob, JobRuns } from '#infra/cron'
 import { Leases } from '#infra/lock'
 import { MailDeliverer } from '#infra/mail'
 import { cleanup, Worker } from '#infra/queue'
+import { expiredKeyCleanupJob, keyRotationJob } from '#modules/keys'
 import { Notifier, notificationsCleanupJob, WebhookDeliverer } from '#modules/notifications'
 import {
   registerUsage,
@@ -30,7 +31,7 @@ export function buildWorker(container: Container): Worker {
 
 /** Which job runs when. */
 export function buildCron(container: Container): CronRunner {
-  const { config, database, clock, logger, subscriptions, sql, idempotency, completeness } =
+  const { config, database, clock, logger, subscriptions, sql, idempotency, completeness, pusher } =
     container
   return new CronRunner({
     leases: new Leases(database.db),
@@ -53,6 +54,8 @@ export function buildCron(container: Container): CronRunner {
         schedule: '15 * * * * *',
         run: (now) => subscriptions.renewDue(now),
       }),
+      expiredKeyCleanupJob(database.db, () => pusher.push()),
+      keyRotationJob(database.db),
       usagePartitionsJob(sql, clock),
       usageRetentionJob(sql, config.usage.retentionDays),
       usageRollupJob(database),

@@ -20,7 +20,7 @@ import {
 } from '#modules/catalog'
 import { CaddyAdmin, Coordinator, loadDesiredApis, Pusher, Reconciler } from '#modules/gateway'
 import { createIdentity, type PasswordCost } from '#modules/identity'
-import { KeyService, keysOfSubscriptions } from '#modules/keys'
+import { KeyRotation, KeyService, keysOfSubscriptions } from '#modules/keys'
 import { MailService, WebhookSecrets, WebhookService } from '#modules/notifications'
 import { PricingService, readPricingFile } from '#modules/pricing'
 import { QuotaService } from '#modules/quota'
@@ -90,20 +90,28 @@ export function buildContainer(options: ContainerOptions) {
     firstKeys,
   )
   const keys = new KeyService(db, clock, coordinator, subscriptions)
+  const keyRotation = new KeyRotation(clock, coordinator, keys)
   const quota = new QuotaService(db, subscriptions, keys, pricing, clock)
   const usage = new UsageService(database, clock, config.usage.backlogLimit)
   const completeness = new CompletenessService(database, clock)
   const usageReports = new UsageReports(database, clock, { subscriptions, keys, catalog, quota })
   const queue = new QueueService(database, clock)
   const mailSender = config.mail && new SmtpSender(config.mail)
-  const mails = new MailService(db)
   const webhookSecrets = new WebhookSecrets(createSealer(secrets.secret, 'webhook-secrets'))
   const webhooks = new WebhookService(db, clock, webhookSecrets, outboundPolicy)
   return {
     ...{ config, database, logger, clock, sql, secrets, edgeCertificate },
     ...{ identity, catalog, categories, plans, marketplace, pricing, subscriptions, keys, quota },
-    ...{ usage, usageReports, completeness, queue, ...gateway, coordinator, idempotency },
-    ...{ mails, mailSender, webhooks, webhookSecrets, outboundPolicy },
+    ...{ usage, usageReports, completeness, queue, keyRotation, mails: new MailService(db) },
+    ...{
+      ...gateway,
+      coordinator,
+      idempotency,
+      mailSender,
+      webhooks,
+      webhookSecrets,
+      outboundPolicy,
+    },
     runningCost: new RunningCostService(db, quota),
     spendCaps: new SpendCapService(db, quota, clock),
     outsideRetry: options.outsideRetry ?? OUTSIDE_RETRY,

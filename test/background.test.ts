@@ -46,6 +46,8 @@ test('every job does its work once; doing it again changes nothing', async () =>
   expect(await run('idempotency-keys-cleanup')).toEqual({ deleted: 1 })
   expect(await run('idempotency-keys-cleanup')).toEqual({ deleted: 0 })
   expect(await run('notifications-cleanup')).toEqual({ mails: 0, deliveries: 0 })
+  expect(await run('expired-key-cleanup')).toEqual({ expired: 0, idle: 0 })
+  expect(await run('key-rotation')).toEqual({ reminded: 0 })
   expect(await run('usage-partitions')).toEqual({ ensured: 1 })
   expect(await run('usage-completeness')).toEqual({ gaps: 0, requested: 0, unrecoverable: 0 })
   await expect(run('unknown')).rejects.toMatchObject({ code: 'job_unknown' })

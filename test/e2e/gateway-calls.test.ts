@@ -210,7 +210,7 @@ describe('a call that passes', () => {
       'x-veil-api': 'api_echo',
       'x-request-id': headers['x-request-id'],
       'x-forwarded-method': 'POST',
-      'x-forwarded-uri': '/a?b=c',
+      'x-forwarded-uri': '/echo/a?b=c',
       'x-forwarded-for': '127.0.0.1',
     })
     expect(asked).not.toHaveProperty('authorization')

@@ -1,5 +1,14 @@
 import { sql } from 'drizzle-orm'
-import { check, index, pgTable, text } from 'drizzle-orm/pg-core'
+import {
+  type AnyPgColumn,
+  check,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  text,
+  uniqueIndex,
+} from 'drizzle-orm/pg-core'
 import { bytea, createdAt, idColumn, instant, keyIdColumn, updatedAt, xid8 } from '../columns'
 import { apis } from './catalog'
 import { apiSubscriptions } from './subscriptions'
@@ -13,6 +22,14 @@ export const KEY_STATUSES = [
   'expired',
 ] as const
 export type KeyStatus = (typeof KEY_STATUSES)[number]
+
+/** What a key is limited to; an empty list limits nothing. */
+export interface KeyScope {
+  /** `METHOD /path`, as modules/keys/scope.ts has them. */
+  operations: string[]
+  /** Addresses and CIDR ranges. */
+  addresses: string[]
+}
 
 export const apiKeys = pgTable(
   'api_keys',
@@ -29,8 +46,20 @@ export const apiKeys = pgTable(
     secretHash: bytea('secret_hash').notNull(),
     lastFour: text('last_four').notNull(),
     status: text('status', { enum: KEY_STATUSES }).notNull(),
+    /** Null: for everything that the subscription may. */
+    scope: jsonb('scope').$type<KeyScope>(),
+    /** Of a rotating key the end of its grace. */
     expiresAt: instant('expires_at'),
+    /** Days after which the owner wants to have rotated it; null: no reminders. */
+    rotateAfterDays: integer('rotate_after_days'),
+    /** The last reminder given: days before the rotation is due, 0 for overdue. */
+    rotationRemindedAt: integer('rotation_reminded_at'),
+    rotatedAt: instant('rotated_at'),
+    /** The key that this one was made to succeed. */
+    predecessorId: keyIdColumn('predecessor_id').references((): AnyPgColumn => apiKeys.id),
     revokedAt: instant('revoked_at'),
+    /** Out of its owner's sight; the row stays, for calls that are counted later. */
+    deletedAt: instant('deleted_at'),
     createdAt: createdAt(),
     updatedAt: updatedAt(),
     /** Set by a trigger on every write: the edge reads what changed since its last look. */
@@ -47,5 +76,15 @@ export const apiKeys = pgTable(
       .on(table.apiId, table.id)
       .where(sql`${table.status} in ('pending','active','failed_sync','rotating')`),
     index('api_keys_changed').on(table.changedXid),
+    // Two rotations at once: one successor.
+    uniqueIndex('api_keys_successor').on(table.predecessorId),
+    index('api_keys_expiring')
+      .on(table.expiresAt)
+      .where(
+        sql`${table.status} in ('active','failed_sync','rotating') and expires_at is not null`,
+      ),
+    index('api_keys_rotation')
+      .on(table.id)
+      .where(sql`${table.status} = 'active' and rotate_after_days is not null`),
   ],
 )

@@ -7,6 +7,8 @@ export interface RequestHead {
   requestId: string | null
   /** The whole head where it had the usual form: `requestIdOf` looks only when asked. */
   usual: string
+  /** All its lines as latin1, for what is seldom asked. */
+  whole: string
   /** Bytes of body that follow the head, -1 when none are announced. */
   contentLength: number
   /** The connection ends after this answer. */
@@ -37,6 +39,7 @@ export function emptyHead(): RequestHead {
     apiId: null,
     requestId: null,
     usual: '',
+    whole: '',
     contentLength: NO_LENGTH,
     lastOfConnection: false,
   }
@@ -70,6 +73,7 @@ function readUsual(text: string, head: RequestHead): boolean {
   head.key = text.slice(key + KEY_FIELD.length, text.indexOf('\r', key + KEY_FIELD.length))
   head.apiId = text.slice(api + API_FIELD.length, text.indexOf('\r', api + API_FIELD.length))
   head.usual = text
+  head.whole = text
   return true
 }
 
@@ -91,6 +95,7 @@ function readCarefully(text: string, at: number, end: number, head: RequestHead)
     if (!readField(text, line, colon, lineEnd, head)) return MALFORMED
     line = lineEnd + 2
   }
+  head.whole = text.slice(at, end + 2)
   return end + 4
 }
 
@@ -99,6 +104,7 @@ function clear(head: RequestHead): void {
   head.apiId = null
   head.requestId = null
   head.usual = ''
+  head.whole = ''
   head.contentLength = NO_LENGTH
   head.lastOfConnection = false
 }

@@ -7,6 +7,8 @@ export type RefusalCode =
   | 'key_pending'
   | 'key_revoked'
   | 'key_expired'
+  | 'operation_not_allowed'
+  | 'address_not_allowed'
   | 'subscription_inactive'
   | 'subscription_unpaid'
   | 'spend_cap_reached'
@@ -22,6 +24,7 @@ interface RefusalText {
 
 const NOT_AUTHENTICATED = 'Not authenticated'
 const PAYMENT_REQUIRED = 'Payment required'
+const NOT_PERMITTED = 'Not permitted'
 const TOO_MANY = 'Too many requests'
 
 /** What each code says. An unknown id and a wrong secret share one text, so that ids cannot be probed. */
@@ -56,9 +59,19 @@ export const REFUSALS: Record<RefusalCode, RefusalText> = {
     title: NOT_AUTHENTICATED,
     detail: 'This API key has expired. Use its successor or create a new one.',
   },
+  operation_not_allowed: {
+    status: 403,
+    title: NOT_PERMITTED,
+    detail: 'This API key is limited to other operations. Its owner can change that.',
+  },
+  address_not_allowed: {
+    status: 403,
+    title: NOT_PERMITTED,
+    detail: 'This API key is limited to other source addresses. Its owner can change that.',
+  },
   subscription_inactive: {
     status: 403,
-    title: 'Not permitted',
+    title: NOT_PERMITTED,
     detail: 'The subscription of this API key is not active. Renew it to go on.',
   },
   subscription_unpaid: {

@@ -1,6 +1,7 @@
 import { hashSecret, type ParsedApiKey, parseApiKey, SECRET_HASH_LENGTH } from '#lib/api-key'
 import type { PlanLimits } from './authorize-limits'
 import { type Refusal, refusal } from './authorize-refusal'
+import type { CallTarget } from './authorize-scope'
 import type { EdgeState, KeyRecord } from './edge-state'
 import type { SpendCap, SubscriptionRecord } from './edge-subscriptions'
 import type { TokenBucket } from './token-bucket'
@@ -10,6 +11,8 @@ export interface AuthorizeRequest {
   key: string | null
   /** The API that the gateway's route stands for. */
   apiId: string | null
+  /** What the call is for; asked only for keys with limits, which without it refuse. */
+  target?: () => CallTarget
 }
 
 /** A call that passes; it has been counted. */
@@ -51,7 +54,7 @@ export class Authorizer {
     if (key === undefined) return refusal('key_not_accepted', { lookUp: `key_${parsed.id}` })
     if (key === null || key.apiId !== request.apiId) return NOT_ACCEPTED
     const call = { keyId: `key_${parsed.id}`, key, subscription: key.subscription, now }
-    return refusedByState(call) ?? this.#withinLimits(call)
+    return refusedByState(call) ?? refusedByScope(call, request) ?? this.#withinLimits(call)
   }
 
   /**
@@ -124,6 +127,15 @@ function refusedByState(call: Call): Refusal | null {
   if (key.status === 'revoked') return refusal('key_revoked', identityOf(call))
   if (key.status === 'expired') return refusal('key_expired', identityOf(call))
   return refusal('key_pending', { ...identityOf(call), lookUp: call.keyId, retryAfter: 1 })
+}
+
+const NO_TARGET: CallTarget = { method: null, path: null, address: null, overridesMethod: false }
+
+function refusedByScope(call: Call, { target }: AuthorizeRequest): Refusal | null {
+  const { scope } = call.key
+  if (scope === null) return null
+  const code = scope.refuses(target?.() ?? NO_TARGET)
+  return code === null ? null : refusal(code, identityOf(call))
 }
 
 function refusedBySubscription(call: Call): Refusal {

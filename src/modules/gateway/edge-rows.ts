@@ -2,6 +2,7 @@ import type { Sql } from '#db/client'
 import type { RateLimit } from '#db/schema/pricing'
 import { capOf, type Terms } from '#modules/pricing'
 import type { EdgeQuota, RateLimit as EdgeRateLimit } from './authorize-limits'
+import type { EdgeScope } from './authorize-scope'
 import type { EdgeKey, EdgeKeyStatus, EdgeSubscription } from './edge-state'
 import type { SpendCap } from './edge-subscriptions'
 
@@ -15,6 +16,7 @@ export interface KeyRow {
   status: EdgeKeyStatus
   /** Epoch ms. */
   expiresAt: number | null
+  scope: EdgeScope | null
 }
 
 export interface SubscriptionRow {
@@ -31,7 +33,7 @@ export interface SubscriptionRow {
 }
 
 export const selectKeys = (sql: Sql) => sql`
-  select k.id, k.secret_hash as "secretHash", k.status,
+  select k.id, k.secret_hash as "secretHash", k.status, k.scope,
     (extract(epoch from k.expires_at) * 1000)::float8 as "expiresAt",
     'api_' || replace(k.api_id::text, '-', '') as "apiId",
     'sub_' || replace(k.subscription_id::text, '-', '') as "subscriptionId"

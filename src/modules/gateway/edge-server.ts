@@ -5,6 +5,7 @@ import { type RequestHead, requestIdOf } from './authorize-head'
 import { type EdgeListen, HeadHttpServer } from './authorize-http'
 import type { MissResolver } from './authorize-miss'
 import { problemBody, type Refusal, refusal } from './authorize-refusal'
+import { type CallTarget, targetOf } from './authorize-scope'
 
 export interface EdgeServerOptions {
   listen: EdgeListen
@@ -26,7 +27,8 @@ export interface EdgeServer {
 /**
  * Serves the gateway's subrequests, `GET /gateway/authorize` and `GET /gateway/explain` (why a key
  * that is not in the allow-list is refused), and `GET /health/live`.
- * In: `X-Veil-Key`, `X-Veil-Api`, for refusals `X-Request-Id`. Out: 204 with the caller's ids and
+ * In: `X-Veil-Key`, `X-Veil-Api`, for refusals `X-Request-Id`, for keys with limits `X-Forwarded-Method`,
+ * `X-Forwarded-Uri`, `X-Veil-Address`. Out: 204 with the caller's ids and
  * rate limit headers, or a problem (RFC 9457) that the gateway hands on as it is.
  * Keys are never logged.
  */
@@ -88,21 +90,29 @@ class EdgeAnswers {
   #answerWith(question: Question, head: RequestHead): string | Promise<string> {
     const key = bareKey(head.key)
     const apiId = head.apiId
-    const decision = this.#decide(question, key, apiId)
+    const decision = this.#decide(question, key, apiId, () => targetOf(head))
     if (decision.admitted) return this.#admission(decision)
     const requestId = requestIdOf(head)
     if (decision.lookUp === null || this.#misses === undefined) {
       return this.#refusal(decision, requestId)
     }
+    // The head belongs to the next request by then.
+    const target = targetOf(head)
     return this.#misses.resolve(decision.lookUp).then((outcome) => {
       if (outcome === 'failed') return this.#refusal(UNAVAILABLE, requestId)
-      const settled = outcome === 'changed' ? this.#decide(question, key, apiId) : decision
+      const settled =
+        outcome === 'changed' ? this.#decide(question, key, apiId, () => target) : decision
       return settled.admitted ? this.#admission(settled) : this.#refusal(settled, requestId)
     })
   }
 
-  #decide(question: Question, key: string | null, apiId: string | null): Decision {
-    return this.#authorizer[question]({ key, apiId }, this.#clock.now().getTime())
+  #decide(
+    question: Question,
+    key: string | null,
+    apiId: string | null,
+    target: () => CallTarget,
+  ): Decision {
+    return this.#authorizer[question]({ key, apiId, target }, this.#clock.now().getTime())
   }
 
   /** Without `Date`: nobody but the gateway reads it, and each field costs every call. */

@@ -1,5 +1,6 @@
 import { type KeyFields, KeyTable } from './authorize-keys'
 import { type EdgeQuota, LimitsInterner, type PlanLimits, type RateLimit } from './authorize-limits'
+import { type EdgeScope, Scope } from './authorize-scope'
 import { BucketShelf } from './edge-buckets'
 import {
   type EdgePeriod,
@@ -33,6 +34,8 @@ export interface EdgeKey {
   status: EdgeKeyStatus
   /** Epoch ms from which the key is refused; of a rotating key the end of its grace. */
   expiresAt: number | null
+  /** What the key is limited to. */
+  scope?: EdgeScope | null
 }
 
 export interface EdgeSubscription {
@@ -54,6 +57,7 @@ export interface KeyRecord {
   status: EdgeKeyStatus
   /** Infinity without an end. */
   expiresAt: number
+  scope: Scope | null
   subscription: SubscriptionRecord
 }
 
@@ -73,6 +77,8 @@ export class EdgeState {
   readonly #keys = new KeyTable()
   readonly #subscriptions = new SubscriptionTable()
   readonly #limits = new LimitsInterner()
+  /** By slot of the key; most keys are not limited. */
+  readonly #scopes = new Map<number, Scope>()
   /** There are far fewer APIs than keys. */
   readonly #apiIds: string[] = []
   readonly #apiNumbers = new Map<string, number>()
@@ -108,6 +114,7 @@ export class EdgeState {
       apiId: this.#apiIds[api] as string,
       status: KEY_STATUSES[status] as EdgeKeyStatus,
       expiresAt,
+      scope: this.#scopes.get(slot) ?? null,
       subscription: this.#subscriptions.at(subscription),
     }
   }
@@ -130,6 +137,8 @@ export class EdgeState {
     const subscription = this.#subscriptions.at(this.#subscriptions.reference(key.subscriptionId))
     const previous = known >= 0 ? this.#keys.fieldsAt(slot).subscription : null
     this.#keys.writeFields(slot, this.#fieldsOf(key, subscription.slot))
+    if (key.scope) this.#scopes.set(slot, new Scope(key.scope))
+    else this.#scopes.delete(slot)
     if (previous === subscription.slot) return
     subscription.keys++
     if (previous !== null) this.#unlink(previous)
@@ -142,6 +151,7 @@ export class EdgeState {
     const { subscription } = this.#keys.fieldsAt(slot)
     this.#keys.remove(publicId)
     this.#keyBuckets.forget(slot)
+    this.#scopes.delete(slot)
     this.#unlink(subscription)
   }
 

@@ -137,7 +137,10 @@ function askEdge(options: ProxyOptions, uri: string): CaddyHandler {
           'X-Veil-Api': ['{http.vars.veil_api}'],
           'X-Request-Id': ['{http.vars.veil_request}'],
           'X-Forwarded-Method': ['{http.request.method}'],
-          'X-Forwarded-Uri': ['{http.request.uri}'],
+          // As it came, for keys that are limited to operations; later placeholders have the upstream's path.
+          'X-Forwarded-Uri': ['{http.request.orig_uri}'],
+          // X-Forwarded-For may hold what the client claims; this is the other end of the connection.
+          'X-Veil-Address': ['{http.request.remote.host}'],
         },
         delete: [...NOT_FOR_THE_EDGE, keyHeader],
       },

@@ -6,28 +6,31 @@ import type { Clock } from '#lib/clock'
 import type { Id } from '#lib/id'
 import type { SubscriptionKeys } from '#modules/subscriptions'
 import { keyCreated } from './events'
+import { type KeyLimits, NO_LIMITS } from './limits'
 import * as keys from './repository'
 
-interface Subscription {
-  id: Id<'sub'>
+interface NewKey extends KeyLimits {
+  subscriptionId: Id<'sub'>
   apiId: Id<'api'>
+  name: string
+  predecessorId?: Id<'key'>
 }
 
 /** A pending key: the row that is stored, and the only copy of the key itself. */
-export function makeKey(clock: Clock, { id, apiId }: Subscription, name: string) {
+export function makeKey(clock: Clock, input: NewKey) {
   const { id: publicId, key, hash, lastFour } = generateApiKey(randomBytes)
   const now = clock.now()
   const row = {
-    ...{ id: `key_${publicId}` as const, subscriptionId: id, apiId, name, lastFour },
-    ...{ secretHash: hash, status: 'pending' as const, createdAt: now, updatedAt: now },
+    ...{ ...input, id: `key_${publicId}` as const, lastFour, secretHash: hash },
+    ...{ status: 'pending' as const, createdAt: now, updatedAt: now },
   }
   return { row, key }
 }
 
 /** The keys' part in making and unmaking a subscription. */
 export const keysOfSubscriptions = (clock: Clock): SubscriptionKeys => ({
-  issueFirst: async (db: Db, subscription: Subscription) => {
-    const { row, key } = makeKey(clock, subscription, 'default')
+  issueFirst: async (db: Db, { id: subscriptionId, apiId }) => {
+    const { row, key } = makeKey(clock, { subscriptionId, apiId, name: 'default', ...NO_LIMITS })
     await keys.insertKey(db, row)
     return { id: row.id, key }
   },

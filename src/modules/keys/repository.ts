@@ -1,4 +1,4 @@
-import { and, desc, eq, getTableColumns, inArray, type SQL } from 'drizzle-orm'
+import { and, desc, eq, getTableColumns, inArray, isNull, type SQL } from 'drizzle-orm'
 import type { Db } from '#db/client'
 import { olderThan } from '#db/paging'
 import { apiKeys, type KeyStatus } from '#db/schema/keys'
@@ -13,7 +13,7 @@ export async function insertKey(db: Db, row: typeof apiKeys.$inferInsert): Promi
 }
 
 function owned(userId: Id<'usr'>, ...filters: (SQL | undefined)[]) {
-  return and(eq(apiSubscriptions.userId, userId), ...filters)
+  return and(eq(apiSubscriptions.userId, userId), isNull(apiKeys.deletedAt), ...filters)
 }
 
 function selectKeys(db: Db) {
@@ -41,7 +41,7 @@ export function listKeys(
     .limit(page.limit + 1)
 }
 
-type Change = Partial<Pick<Key, 'status' | 'revokedAt' | 'updatedAt'>>
+type Change = Partial<Omit<Key, 'id' | 'subscriptionId' | 'apiId' | 'secretHash' | 'changedXid'>>
 
 /** Changes keys that are in one of these states; what has moved on meanwhile is left alone. @returns which */
 export async function changeKeys(
@@ -60,6 +60,28 @@ export async function changeKeys(
     .where(and(where, inArray(apiKeys.status, from)))
     .returning({ id: apiKeys.id })
   return rows.map(({ id }) => id)
+}
+
+/** The key that was made to succeed this one, if any. */
+export async function findSuccessor(db: Db, id: Id<'key'>): Promise<Id<'key'> | null> {
+  const [row] = await db
+    .select({ id: apiKeys.id })
+    .from(apiKeys)
+    .where(eq(apiKeys.predecessorId, id))
+  return row?.id ?? null
+}
+
+export async function expiryOf(db: Db, id: Id<'key'>): Promise<Date | null> {
+  const [row] = await db
+    .select({ expiresAt: apiKeys.expiresAt })
+    .from(apiKeys)
+    .where(eq(apiKeys.id, id))
+  return row?.expiresAt ?? null
+}
+
+/** Unmakes a successor that nobody has seen. */
+export async function deletePendingSuccessor(db: Db, id: Id<'key'>): Promise<void> {
+  await db.delete(apiKeys).where(and(eq(apiKeys.predecessorId, id), eq(apiKeys.status, 'pending')))
 }
 
 export async function deleteKeysOf(db: Db, subscriptionId: Id<'sub'>): Promise<void> {

@@ -1,5 +1,5 @@
 import type { Db } from '#db/client'
-import { KEY_STATUSES } from '#db/schema/keys'
+import { KEY_STATUSES, type KeyStatus } from '#db/schema/keys'
 import { recordAudit } from '#infra/audit'
 import { publish } from '#infra/queue'
 import type { Actor } from '#lib/access'
@@ -9,16 +9,21 @@ import { parseId } from '#lib/id'
 import { type PageRequest, toPage } from '#lib/page'
 import { type Coordinator, GatewayFailure } from '#modules/gateway'
 import type { SubscriptionService } from '#modules/subscriptions'
-import { KeyUnknown } from './errors'
+import { KeyUnknown, WrongKeyStatus } from './errors'
 import { keyCreated, keyRevoked } from './events'
 import { makeKey } from './issue'
+import { limitsOf } from './limits'
 import type { Key } from './repository'
 import * as keys from './repository'
-import type { KeyInput } from './schemas'
+import type { KeyChange, KeyInput } from './schemas'
+import { statusAt, view } from './views'
 
 const CREATED = 'api-key.created'
+const RESYNCED = 'api-key.resynced'
 const REVOKED = 'api-key.revoked'
 const REVOCABLE = KEY_STATUSES.filter((status) => status !== 'revoked')
+const CHANGEABLE: KeyStatus[] = ['active', 'failed_sync']
+const OVER: KeyStatus[] = ['revoked', 'expired']
 
 export class KeyService {
   constructor(
@@ -28,25 +33,27 @@ export class KeyService {
     private readonly subscriptions: SubscriptionService,
   ) {
     const become =
-      (status: 'active' | 'failed_sync') => async (tx: Db, subjectId: string, at: Date) => {
+      (status: 'active' | 'failed_sync', from: KeyStatus) =>
+      async (tx: Db, subjectId: string, at: Date) => {
         const ids = [invariant(parseId('key', subjectId), subjectId)]
-        await keys.changeKeys(tx, { ids }, ['pending'], { status, updatedAt: at })
+        await keys.changeKeys(tx, { ids }, [from], { status, updatedAt: at })
       }
+    const keep = () => Promise.resolve()
     coordinator.register(CREATED, {
-      commit: become('active'),
+      commit: become('active', 'pending'),
       // The key was shown: it is kept, and works as soon as the gateway is back.
-      rollBack: (tx, subjectId, _undo, at) => become('failed_sync')(tx, subjectId, at),
+      rollBack: (tx, subjectId, _undo, at) => become('failed_sync', 'pending')(tx, subjectId, at),
     })
-    coordinator.register(REVOKED, {
-      commit: () => Promise.resolve(),
-      // A revocation is never taken back: the edge refuses the key whatever the gateway lists.
-      rollBack: () => Promise.resolve(),
-    })
+    coordinator.register(RESYNCED, { commit: become('active', 'failed_sync'), rollBack: keep })
+    // A revocation is never taken back: the edge refuses the key whatever the gateway lists.
+    coordinator.register(REVOKED, { commit: keep, rollBack: keep })
   }
 
-  async create(actor: Actor, { subscriptionId, name }: KeyInput) {
+  async create(actor: Actor, { subscriptionId, name, ...input }: KeyInput) {
     const { id, api } = await this.subscriptions.own(actor, subscriptionId)
-    const { row, key } = makeKey(this.clock, { id, apiId: api.id }, name)
+    const limits = limitsOf(input, this.clock.now())
+    const of = { subscriptionId: id, apiId: api.id, name }
+    const { row, key } = makeKey(this.clock, { ...of, ...limits })
     await this.throughGateway(CREATED, row, async (tx) => {
       await keys.insertKey(tx, row)
       await this.audit(tx, actor, CREATED, row.id)
@@ -56,6 +63,22 @@ export class KeyService {
       await publish(tx, keyCreated, payload, { orderingKey: row.id })
     })
     return { ...(await this.get(actor, row.id)), key }
+  }
+
+  /** In force at the edge within a second; the gateway has nothing to do with it. */
+  async change(actor: Actor, id: string, { name, ...input }: KeyChange) {
+    const key = await this.in(CHANGEABLE, actor, id)
+    const now = this.clock.now()
+    const limits = limitsOf(input, now)
+    const isSameDue = limits.rotateAfterDays === key.rotateAfterDays
+    const reminded = isSameDue ? {} : { rotationRemindedAt: null }
+    await this.db.transaction(async (tx) => {
+      const change = { name, ...limits, ...reminded, updatedAt: now }
+      const changed = await keys.changeKeys(tx, { ids: [key.id] }, CHANGEABLE, change)
+      if (changed.length === 0) throw new WrongKeyStatus(id, 'rotating', CHANGEABLE)
+      await this.audit(tx, actor, 'api-key.changed', key.id, { name, ...input })
+    })
+    return this.get(actor, key.id)
   }
 
   /** Refused from now on; asking again changes nothing. */
@@ -75,6 +98,28 @@ export class KeyService {
     return this.get(actor, key.id)
   }
 
+  /** Brings a key to the gateway that was away when it was made; throws when it still is. */
+  async resync(actor: Actor, id: string) {
+    const key = await this.in(CHANGEABLE, actor, id)
+    if (key.status === 'failed_sync')
+      await this.coordinator.run({
+        ...{ kind: RESYNCED, subjectId: key.id, apiId: key.apiId },
+        prepare: (tx) => this.audit(tx, actor, RESYNCED, key.id),
+      })
+    return this.get(actor, key.id)
+  }
+
+  /** Takes a key that is over out of its owner's sight; the audit and the ledger keep it. */
+  async delete(actor: Actor, id: string): Promise<void> {
+    const key = await this.in(OVER, actor, id)
+    const now = this.clock.now()
+    await this.db.transaction(async (tx) => {
+      const change = { status: statusAt(key, now), deletedAt: now, updatedAt: now }
+      await keys.changeKeys(tx, { ids: [key.id] }, [key.status], change)
+      await this.audit(tx, actor, 'api-key.deleted', key.id)
+    })
+  }
+
   /** A key's change stands even while the gateway is away: it is brought there when it is back. */
   private async throughGateway(
     kind: string,
@@ -92,11 +137,12 @@ export class KeyService {
     const of = subscriptionId && (await this.subscriptions.own(actor, subscriptionId))
     const rows = await keys.listKeys(this.db, actor.userId, of ? of.id : null, page)
     const { items, nextCursor } = toPage(rows, page.limit)
-    return { items: items.map(view), nextCursor }
+    const now = this.clock.now()
+    return { items: items.map((key) => view(key, now)), nextCursor }
   }
 
   async get(actor: Actor, id: string) {
-    return view(await this.own(actor, id))
+    return view(await this.own(actor, id), this.clock.now())
   }
 
   /** The key by its id, if it belongs to a subscription of the actor's. */
@@ -104,6 +150,17 @@ export class KeyService {
     const known = parseId('key', id)
     const key = known && (await keys.findKey(this.db, actor.userId, known))
     if (!key) throw new KeyUnknown(id)
+    return key
+  }
+
+  /**
+   * The key, if it is in one of these states now.
+   * @throws WrongKeyStatus
+   */
+  async in(statuses: readonly KeyStatus[], actor: Actor, id: string): Promise<Key> {
+    const key = await this.own(actor, id)
+    const status = statusAt(key, this.clock.now())
+    if (!statuses.includes(status)) throw new WrongKeyStatus(id, status, statuses)
     return key
   }
 
@@ -121,17 +178,14 @@ export class KeyService {
     return keys.idsWithStatus(this.db, 'failed_sync')
   }
 
-  private audit(tx: Db, actor: Actor, action: typeof CREATED | typeof REVOKED, subjectId: string) {
-    return recordAudit(tx, { actorId: actor.userId, action, subjectId, at: this.clock.now() })
-  }
-}
-
-function view(key: Key) {
-  const { id, subscriptionId, apiId, name, lastFour, status } = key
-  return {
-    ...{ id, subscriptionId, apiId, name, lastFour, status },
-    expiresAt: key.expiresAt?.toISOString() ?? null,
-    revokedAt: key.revokedAt?.toISOString() ?? null,
-    createdAt: key.createdAt.toISOString(),
+  private audit(
+    tx: Db,
+    actor: Actor,
+    action: `api-key.${string}`,
+    subjectId: string,
+    details: Record<string, unknown> = {},
+  ) {
+    const at = this.clock.now()
+    return recordAudit(tx, { actorId: actor.userId, action, subjectId, details, at })
   }
 }

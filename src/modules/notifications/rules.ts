@@ -1,7 +1,7 @@
 import type { Db } from '#db/client'
 import type { EventDefinition } from '#infra/queue'
 import { apiPublished, apiRemoved } from '#modules/catalog'
-import { keyCreated, keyRevoked } from '#modules/keys'
+import { keyCreated, keyRevoked, keyRotated, keyRotationDue } from '#modules/keys'
 import { quotaThresholdReached } from '#modules/quota'
 import { subscriptionCreated } from '#modules/subscriptions'
 import { usageGapDetected } from '#modules/usage'
@@ -120,6 +120,44 @@ export const RULES = [
       ],
     }),
   }),
+  rule(
+    keyRotated,
+    async (db, { keyId, successorId, endsAt }) => {
+      const [news, successor] = [await newsOfKey(db, keyId), await newsOfKey(db, successorId)]
+      if (!news || !successor) return null
+      return { ...news, facts: { ...news.facts, successor: successor.facts.key, endsAt } }
+    },
+    {
+      to: 'consumers',
+      mail: ({ api, key, successor, endsAt }) => ({
+        subject: `A key for ${api.name} has a successor`,
+        text: [
+          `The key named "${key.name}", ending in ${key.lastFour}, was replaced by one ending in ${successor.lastFour}. The old one is refused from ${endsAt} on, or earlier once it has had no call for 24 hours while its successor had some.`,
+          `If that was not you, revoke both (POST /api-keys/${successor.id}/revoke) and change your password.`,
+        ],
+      }),
+    },
+  ),
+  rule(
+    keyRotationDue,
+    async (db, { keyId, daysLeft, dueAt }) => {
+      const news = await newsOfKey(db, keyId)
+      return news && { ...news, facts: { ...news.facts, daysLeft, dueAt } }
+    },
+    {
+      to: 'consumers',
+      mail: ({ api, key, daysLeft, dueAt }) => ({
+        subject:
+          daysLeft === 0
+            ? `A key for ${api.name} should have been rotated`
+            : `A key for ${api.name} should be rotated within ${daysLeft} ${daysLeft === 1 ? 'day' : 'days'}`,
+        text: [
+          `You wanted to rotate the key named "${key.name}", ending in ${key.lastFour}, by ${dueAt}. It goes on working; nobody but you can rotate it, since its successor is shown once, to whoever asks for it.`,
+          `POST /api-keys/${key.id}/rotate makes the successor; both work for a week.`,
+        ],
+      }),
+    },
+  ),
   rule(
     quotaThresholdReached,
     async (db, { subscriptionId, threshold, units, included }) => {
