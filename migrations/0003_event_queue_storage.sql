@@ -45,7 +45,9 @@ BEGIN
     SELECT child.relname FROM pg_inherits
     JOIN pg_class child ON child.oid = inhrelid
     WHERE inhparent = 'event_history'::regclass
-      AND (to_date(right(child.relname, 8), 'YYYYMMDD') + 1)::timestamp AT TIME ZONE 'UTC' <= older_than
+      -- A CASE, since a plan may look at other tables' partitions first, whose names are no dates.
+      AND CASE WHEN child.relname ~ '_[0-9]{8}$'
+        THEN (to_date(right(child.relname, 8), 'YYYYMMDD') + 1)::timestamp AT TIME ZONE 'UTC' <= older_than END
     ORDER BY child.relname
   LOOP
     IF NOT preview THEN EXECUTE format('DROP TABLE %I', day); END IF;

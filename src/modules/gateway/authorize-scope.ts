@@ -41,7 +41,7 @@ export class Scope {
 }
 
 /** Null for a key without limits. */
-export const scopeOf = (scope: EdgeScope | null | undefined): Scope | null =>
+const scopeOf = (scope: EdgeScope | null | undefined): Scope | null =>
   scope ? new Scope(scope) : null
 
 function comesFrom(ranges: AddressRange[], { address }: CallTarget): boolean {
