@@ -17,6 +17,7 @@ import {
   MarketplaceService,
   PlanService,
   registerCatalog,
+  TakedownService,
 } from '#modules/catalog'
 import { CaddyAdmin, Coordinator, loadDesiredApis, Pusher, Reconciler } from '#modules/gateway'
 import { createIdentity, type PasswordCost } from '#modules/identity'
@@ -77,6 +78,7 @@ export function buildContainer(options: ContainerOptions) {
   const outboundPolicy = { allowPrivate, ownPorts: ownPorts(options) }
   const catalog = new CatalogService(db, clock, coordinator, pricing, outboundPolicy, publicUrl)
   registerCatalog(coordinator)
+  const takedowns = new TakedownService(db, clock, coordinator, publicUrl)
   const categories = new CategoryService(db, clock)
   const plans = new PlanService(catalog, pricing)
   const marketplace = new MarketplaceService(db, pricing, publicUrl)
@@ -104,7 +106,7 @@ export function buildContainer(options: ContainerOptions) {
   return {
     ...{ config, database, logger, clock, sql, secrets, edgeCertificate },
     ...{ identity, catalog, categories, plans, marketplace, pricing, subscriptions, keys, quota },
-    ...{ usage, usageReports, completeness, queue, runningCost },
+    ...{ takedowns, usage, usageReports, completeness, queue, runningCost },
     ...{ ...gateway, coordinator, idempotency },
     ...{ mails, mailSender, webhooks, webhookSecrets, outboundPolicy, outsideRetry },
   }
