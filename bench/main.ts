@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { authorizeBench } from './authorize.ts'
 import { gatewayBench } from './gateway.ts'
+import { pushBench } from './push.ts'
 import { queueBench } from './queue.ts'
 import {
   type Bench,
@@ -12,7 +13,7 @@ import {
 } from './support/figure.ts'
 import { usageBench } from './usage.ts'
 
-const BENCHES: readonly Bench[] = [authorizeBench, gatewayBench, queueBench, usageBench]
+const BENCHES: readonly Bench[] = [authorizeBench, gatewayBench, pushBench, queueBench, usageBench]
 
 const TEXT = { type: 'string' } as const
 
