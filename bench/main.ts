@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util'
 import { authorizeBench } from './authorize.ts'
 import { edgeBench } from './edge.ts'
 import { gatewayBench } from './gateway.ts'
+import { pushBench } from './push.ts'
 import { queueBench } from './queue.ts'
 import {
   type Bench,
@@ -13,7 +14,14 @@ import {
 } from './support/figure.ts'
 import { usageBench } from './usage.ts'
 
-const BENCHES: readonly Bench[] = [authorizeBench, edgeBench, gatewayBench, queueBench, usageBench]
+const BENCHES: readonly Bench[] = [
+  authorizeBench,
+  edgeBench,
+  gatewayBench,
+  pushBench,
+  queueBench,
+  usageBench,
+]
 
 const TEXT = { type: 'string' } as const
 

@@ -5,7 +5,7 @@ import { JobRuns } from '#infra/cron'
 import { createHttpApp } from '#infra/http'
 import { JobService, jobRoutes, queueRoutes } from '#modules/backoffice'
 import { billingRoutes } from '#modules/billing'
-import { categoryRoutes, marketplaceRoutes, providerRoutes } from '#modules/catalog'
+import { categoryRoutes, marketplaceRoutes, providerRoutes, takedownRoutes } from '#modules/catalog'
 import { gatewayRoutes } from '#modules/gateway'
 import { keyRoutes } from '#modules/keys'
 import { mailRoutes, webhookRoutes } from '#modules/notifications'
@@ -44,6 +44,7 @@ export function buildApp(container: Container) {
       webhookRoutes(container.webhooks),
       providerRoutes(container.catalog, container.plans),
       categoryRoutes(container.categories),
+      takedownRoutes(container.takedowns),
       pricingRoutes(container.pricing),
       mailRoutes(container.mails),
       queueRoutes(container.queue),

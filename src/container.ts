@@ -17,6 +17,7 @@ import {
   MarketplaceService,
   PlanService,
   registerCatalog,
+  TakedownService,
 } from '#modules/catalog'
 import { CaddyAdmin, Coordinator, loadDesiredApis, Pusher, Reconciler } from '#modules/gateway'
 import { createIdentity, type PasswordCost } from '#modules/identity'
@@ -77,6 +78,7 @@ export function buildContainer(options: ContainerOptions) {
   const outboundPolicy = { allowPrivate, ownPorts: ownPorts(options) }
   const catalog = new CatalogService(db, clock, coordinator, pricing, outboundPolicy, publicUrl)
   registerCatalog(coordinator)
+  const takedowns = new TakedownService(db, clock, coordinator, publicUrl)
   const categories = new CategoryService(db, clock)
   const plans = new PlanService(catalog, pricing)
   const marketplace = new MarketplaceService(db, pricing, publicUrl)
@@ -102,16 +104,9 @@ export function buildContainer(options: ContainerOptions) {
   return {
     ...{ config, database, logger, clock, sql, secrets, edgeCertificate },
     ...{ identity, catalog, categories, plans, marketplace, pricing, subscriptions, keys, quota },
-    ...{ usage, usageReports, completeness, queue, keyRotation, mails: new MailService(db) },
-    ...{
-      ...gateway,
-      coordinator,
-      idempotency,
-      mailSender,
-      webhooks,
-      webhookSecrets,
-      outboundPolicy,
-    },
+    ...{ takedowns, usage, usageReports, completeness, queue, keyRotation },
+    ...{ ...gateway, coordinator, idempotency, mails: new MailService(db) },
+    ...{ mailSender, webhooks, webhookSecrets, outboundPolicy },
     runningCost: new RunningCostService(db, quota),
     spendCaps: new SpendCapService(db, quota, clock),
     outsideRetry: options.outsideRetry ?? OUTSIDE_RETRY,

@@ -21,6 +21,7 @@ const PROVIDER = [
 const ADMIN = [
   'account:manage',
   'categories:write',
+  'catalog:moderate',
   'gateways:manage',
   'jobs:manage',
   'mails:read',

@@ -10,6 +10,7 @@ export const API_PUBLISH = 'api.published'
 export const API_UNPUBLISH = 'api.unpublished'
 export const API_UPDATE = 'api.updated'
 export const API_DELETE = 'api.deleted'
+export const API_TAKEDOWN = 'api.taken-down'
 
 const apiId = (subjectId: string): Id<'api'> => invariant(parseId('api', subjectId), subjectId)
 
@@ -40,14 +41,14 @@ const publish: Participant = {
   rollBack: backTo('draft'),
 }
 
-const unpublish: Participant = {
+const offline = (status: 'draft' | 'taken_down'): Participant => ({
   commit: async (db, subjectId, at) => {
-    const set = { status: 'draft', publishedAt: null, updatedAt: at } as const
+    const set = { status, publishedAt: null, updatedAt: at }
     await catalog.setStatus(db, apiId(subjectId), set)
     await tell(db, apiRemoved, subjectId, at)
   },
   rollBack: backTo('published'),
-}
+})
 
 const remove: Participant = {
   commit: async (db, subjectId, at) => {
@@ -76,7 +77,8 @@ const update: Participant = {
 /** The catalog's part in the two-phase commit. */
 export function registerCatalog(coordinator: Coordinator): void {
   coordinator.register(API_PUBLISH, publish)
-  coordinator.register(API_UNPUBLISH, unpublish)
+  coordinator.register(API_UNPUBLISH, offline('draft'))
+  coordinator.register(API_TAKEDOWN, offline('taken_down'))
   coordinator.register(API_UPDATE, update)
   coordinator.register(API_DELETE, remove)
 }

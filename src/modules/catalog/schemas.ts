@@ -72,6 +72,7 @@ export type ApiInput = Static<typeof ApiBody>
 export const ApiUpdateBody = strict(
   {
     name: t.Optional(Name),
+    slug: t.Optional(Slug),
     upstreamUrl: t.Optional(UpstreamUrl),
     description: t.Optional(Description),
     category: t.Optional(t.Union([CategorySlug, t.Null()])),

@@ -6,7 +6,7 @@ import type { Clock } from '#lib/clock'
 import { type Id, newId, parseId } from '#lib/id'
 import type { OutboundPolicy } from '#lib/outbound'
 import { type PageRequest, toPage } from '#lib/page'
-import type { Coordinator } from '#modules/gateway'
+import { type Coordinator, wouldPutBack } from '#modules/gateway'
 import type { PricingService } from '#modules/pricing'
 import {
   ApiHasSubscribers,
@@ -52,7 +52,6 @@ export class CatalogService {
 
   async create(actor: Actor, input: ApiInput) {
     const { slug, name, description = '', methods = ['GET'], requiredHeaders = [] } = input
-    if (RESERVED_SLUGS.includes(slug)) throw new SlugReserved(slug)
     requireDistinctHeaders(requiredHeaders)
     const now = this.clock.now()
     const row = {
@@ -65,12 +64,12 @@ export class CatalogService {
       updatedAt: now,
     }
     const parts = { methods, requiredHeaders: requiredHeaders.map(withValue) }
-    try {
-      await this.db.transaction((tx) => catalog.insertApi(tx, row, parts))
-    } catch (error) {
-      if (violates(error, 'apis_slug_unique')) throw new SlugTaken(slug)
-      throw error
-    }
+    await this.withSlug(slug, (claim) =>
+      this.db.transaction(async (tx) => {
+        await catalog.insertApi(tx, row, parts)
+        await claim(tx)
+      }),
+    )
     return this.get(actor, row.id)
   }
 
@@ -92,22 +91,46 @@ export class CatalogService {
       methods: methods ?? api.methods,
       requiredHeaders: requiredHeaders?.map(withValue) ?? api.requiredHeaders,
     }
+    const isOffline = api.status === 'draft' || api.status === 'taken_down'
     const write = async (db: Db) => {
       // A draft that is being published meanwhile must not change behind the gateway's back.
-      const expected = { version, ...(api.status === 'draft' && { status: api.status }) }
+      const expected = { version, ...(isOffline && { status: api.status }) }
       if (!(await catalog.updateApi(db, api.id, expected, set, parts)))
         throw new VersionConflict(api.id, version)
     }
-    if (api.status === 'draft') await this.db.transaction(write)
-    else
-      await this.coordinator.run({
-        kind: API_UPDATE,
-        subjectId: api.id,
-        apiId: api.id,
-        undo: undoOf(api),
-        prepare: write,
-      })
+    await this.withSlug(input.slug === api.slug ? undefined : input.slug, async (claim) => {
+      const prepare = async (tx: Db) => {
+        await write(tx)
+        await claim(tx)
+      }
+      if (isOffline) await this.db.transaction(prepare)
+      else
+        await this.coordinator.run({
+          ...{ kind: API_UPDATE, subjectId: api.id, apiId: api.id },
+          ...{ undo: undoOf(api), prepare },
+        })
+    })
     return this.get(actor, api.id)
+  }
+
+  /**
+   * For writing an API under a slug of its own. `claim` comes after the write, in its transaction: a slug
+   * that was just given up is free only when the gateway has taken that change.
+   */
+  private async withSlug(
+    slug: string | undefined,
+    work: (claim: (tx: Db) => Promise<void>) => Promise<void>,
+  ): Promise<void> {
+    if (slug === undefined) return work(() => Promise.resolve())
+    if (RESERVED_SLUGS.includes(slug)) throw new SlugReserved(slug)
+    try {
+      await work(async (tx) => {
+        if (await wouldPutBack(tx, { set: { slug } })) throw new SlugTaken(slug)
+      })
+    } catch (error) {
+      if (violates(error, 'apis_slug_unique')) throw new SlugTaken(slug)
+      throw error
+    }
   }
 
   async publish(actor: Actor, id: string) {
@@ -209,7 +232,10 @@ const withValue = ({ name, value }: { name: string; value?: string | null }) => 
 })
 
 /** What the gateway would have to go back to. */
-const undoOf = ({ name, description, categoryId, upstreamUrl, methods, requiredHeaders }: Api) => ({
-  set: { name, description, categoryId, upstreamUrl },
+const undoOf = ({ methods, requiredHeaders, ...api }: Api) => ({
+  set: {
+    ...{ name: api.name, slug: api.slug, description: api.description },
+    ...{ categoryId: api.categoryId, upstreamUrl: api.upstreamUrl },
+  },
   parts: { methods, requiredHeaders },
 })

@@ -40,10 +40,6 @@ export class Scope {
   }
 }
 
-/** Null for a key without limits. */
-const scopeOf = (scope: EdgeScope | null | undefined): Scope | null =>
-  scope ? new Scope(scope) : null
-
 function comesFrom(ranges: AddressRange[], { address }: CallTarget): boolean {
   const value = address === null ? null : parseAddress(address)
   return value !== null && isInRanges(value, ranges)

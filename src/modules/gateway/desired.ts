@@ -70,18 +70,19 @@ function requireDistinctSlugs(leaves: TreeLeaf[]): void {
 
 /** SHA-256 (hex) of the canonical JSON: keys sorted, so that what Caddy reads back has the same revision. */
 export function revisionOf(server: object | undefined): string {
-  const canonical = JSON.stringify(server ?? null, (_key, value: unknown) =>
-    isPlainObject(value) ? sortKeys(value) : value,
-  )
-  return createHash('sha256').update(canonical).digest('hex')
+  return createHash('sha256').update(canonical(server)).digest('hex')
 }
 
-function isPlainObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-function sortKeys(value: Record<string, unknown>): Record<string, unknown> {
-  const sorted: Record<string, unknown> = {}
-  for (const key of Object.keys(value).sort()) sorted[key] = value[key]
-  return sorted
+/** Lists of strings, such as those of a hundred thousand keys, are left to the engine. */
+function canonical(value: unknown): string {
+  if (Array.isArray(value))
+    return value.every((item) => typeof item === 'string')
+      ? JSON.stringify(value)
+      : `[${value.map(canonical).join(',')}]`
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null'
+  const members = Object.entries(value)
+    .filter(([, member]) => member !== undefined)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, member]) => `${JSON.stringify(key)}:${canonical(member)}`)
+  return `{${members.join(',')}}`
 }

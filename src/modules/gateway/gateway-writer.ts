@@ -8,6 +8,7 @@ import { type DesiredGateway, renderServer, revisionOf } from './desired'
 import { GatewayRefused, GatewayUnavailable } from './errors'
 import { UnrenderableApi } from './route-api'
 import { servedLeaves } from './served'
+import type { TreeLeaf } from './tree'
 
 const RETRY = { baseMs: 50, capMs: 1_000 }
 
@@ -95,9 +96,9 @@ export class GatewayWriter {
     server: CaddyServer | null,
     heldBack: readonly string[],
   ): CaddyServer {
-    const leaves = servedLeaves(server)
     for (;;) {
       const ids = [...this.refused.keys(), ...heldBack]
+      const leaves = ids.length > 0 ? servedLeaves(server) : new Map<string, TreeLeaf>()
       const kept = new Map(ids.map((id) => [id, leaves.get(id) ?? null]))
       try {
         return renderServer(desired, kept)

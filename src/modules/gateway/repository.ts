@@ -93,6 +93,13 @@ export async function finishCommit(db: Db, id: Id<'gwc'>, outcome: Outcome): Pro
   return rows.length === 1
 }
 
+/** Whether a change that is still open would put these values of `undo` back. */
+export async function wouldPutBack(db: Db, values: Record<string, unknown>): Promise<boolean> {
+  const { state, undo } = gatewayCommits
+  const held = sql`${undo} @> ${JSON.stringify(values)}::jsonb`
+  return (await db.$count(gatewayCommits, and(eq(state, 'preparing'), held))) > 0
+}
+
 /** What became of a change that is settled. */
 export async function settledOutcome(
   db: Db,

@@ -60,7 +60,7 @@ export const RULES = [
       mail: ({ api }) => ({
         subject: `${api.name} was taken offline`,
         text: [
-          `Its provider has taken ${api.name} off the marketplace. From now on calls to /${api.slug} are answered with 404.`,
+          `${api.name} was taken off the marketplace. From now on calls to /${api.slug} are answered with 404.`,
           'Your subscription and its keys stay as they are: they work again as soon as the API is back.',
         ],
       }),

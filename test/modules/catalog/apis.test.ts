@@ -228,7 +228,7 @@ describe('changing', () => {
   })
 
   test.each<[string, Record<string, unknown>, string]>([
-    ['the slug', { slug: 'other' }, '/slug'],
+    ['a slug with capitals', { slug: 'Other' }, '/slug'],
     ['a blank name', { name: ' ' }, '/name'],
     ['an upstream inside', { upstreamUrl: 'http://169.254.169.254' }, '/upstreamUrl'],
     [
