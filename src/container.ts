@@ -6,6 +6,7 @@ import type { Logger } from '#infra/logger'
 import { SmtpSender } from '#infra/mail'
 import type { RetryPolicy } from '#infra/queue'
 import type { Clock } from '#lib/clock'
+import type { OutboundPolicy } from '#lib/outbound'
 import { pinnedCertificate } from '#lib/pinned-certificate'
 import { createSealer } from '#lib/sealing'
 import { QueueService } from '#modules/backoffice'
@@ -17,7 +18,7 @@ import {
   PlanService,
   registerCatalog,
 } from '#modules/catalog'
-import { CaddyAdmin, Coordinator, loadDesiredApis, Pusher } from '#modules/gateway'
+import { CaddyAdmin, Coordinator, EdgeClient, loadDesiredApis, Pusher } from '#modules/gateway'
 import { createIdentity, type PasswordCost } from '#modules/identity'
 import { KeyRotation, KeyService, keysOfSubscriptions } from '#modules/keys'
 import { MailService, WebhookSecrets, WebhookService } from '#modules/notifications'
@@ -110,17 +111,27 @@ export function buildContainer(options: ContainerOptions) {
   const usageReports = new UsageReports(database, clock, { subscriptions, keys, catalog, quota })
   const queue = new QueueService(database, clock)
   const runningCost = new RunningCostService(db, quota)
-  const mailSender = config.mail && new SmtpSender(config.mail)
-  const webhookSecrets = new WebhookSecrets(createSealer(secrets.secret, 'webhook-secrets'))
-  const webhooks = new WebhookService(db, clock, webhookSecrets, outboundPolicy)
-  const outsideRetry = options.outsideRetry ?? OUTSIDE_RETRY
+  const edges = new EdgeClient(config.edge.dials, edgeCertificate)
   return {
     ...{ config, database, logger, clock, sql, secrets, edgeCertificate },
     ...{ identity, catalog, categories, plans, marketplace, pricing, subscriptions, keys, quota },
     ...{ keyRotation, usage, usageReports, completeness, queue, runningCost },
-    ...{ gateways, pusher, coordinator, idempotency, mails: new MailService(db) },
-    ...{ mailSender, webhooks, webhookSecrets, outboundPolicy, outsideRetry },
+    ...{ gateways, edges, pusher, coordinator, idempotency },
+    ...notificationServices(options, clock, outboundPolicy),
   }
+}
+
+/** Mails and webhooks. */
+function notificationServices(
+  { config, database: { db }, secrets, outsideRetry = OUTSIDE_RETRY }: ContainerOptions,
+  clock: Clock,
+  outboundPolicy: OutboundPolicy,
+) {
+  const webhookSecrets = new WebhookSecrets(createSealer(secrets.secret, 'webhook-secrets'))
+  const webhooks = new WebhookService(db, clock, webhookSecrets, outboundPolicy)
+  const mailSender = config.mail && new SmtpSender(config.mail)
+  const mails = new MailService(db)
+  return { mails, mailSender, webhooks, webhookSecrets, outboundPolicy, outsideRetry }
 }
 
 /** Ports of this machine that must not be reached through the gateway. */
