@@ -3,7 +3,7 @@ import { CronRunner, defineJob, JobRuns } from '#infra/cron'
 import { Leases } from '#infra/lock'
 import { MailDeliverer } from '#infra/mail'
 import { cleanup, Worker } from '#infra/queue'
-import { expiredKeyCleanupJob, keyRotationJob } from '#modules/keys'
+import { expiredKeyCleanupJob, keyRotationJob, keyVerificationJob } from '#modules/keys'
 import { Notifier, notificationsCleanupJob, WebhookDeliverer } from '#modules/notifications'
 import {
   registerUsage,
@@ -56,6 +56,7 @@ export function buildCron(container: Container): CronRunner {
       }),
       expiredKeyCleanupJob(database.db, () => pusher.push()),
       keyRotationJob(database.db),
+      keyVerificationJob({ db: database.db, edges: container.edges, logger }),
       usagePartitionsJob(sql, clock),
       usageRetentionJob(sql, config.usage.retentionDays),
       usageRollupJob(database),

@@ -7,6 +7,7 @@ import { SmtpSender } from '#infra/mail'
 import type { RetryPolicy } from '#infra/queue'
 import type { Clock } from '#lib/clock'
 import { type AtFailpoint, dieAt } from '#lib/failpoint'
+import type { OutboundPolicy } from '#lib/outbound'
 import { pinnedCertificate } from '#lib/pinned-certificate'
 import { createSealer } from '#lib/sealing'
 import { QueueService } from '#modules/backoffice'
@@ -19,7 +20,14 @@ import {
   registerCatalog,
   TakedownService,
 } from '#modules/catalog'
-import { CaddyAdmin, Coordinator, loadDesiredApis, Pusher, Reconciler } from '#modules/gateway'
+import {
+  CaddyAdmin,
+  Coordinator,
+  EdgeClient,
+  loadDesiredApis,
+  Pusher,
+  Reconciler,
+} from '#modules/gateway'
 import { createIdentity, type PasswordCost } from '#modules/identity'
 import { KeyRotation, KeyService, keysOfSubscriptions } from '#modules/keys'
 import { MailService, WebhookSecrets, WebhookService } from '#modules/notifications'
@@ -64,7 +72,7 @@ export type Container = ReturnType<typeof buildContainer>
 export function buildContainer(options: ContainerOptions) {
   const { config, database, logger, secrets, clock = systemClock } = options
   const { db, sql } = database
-  const { edgeCertificate, coordinator, ...gateway } = buildGateways(options, clock)
+  const { coordinator, ...gateway } = buildGateways(options, clock)
   const identity = createIdentity({
     db,
     clock,
@@ -98,22 +106,18 @@ export function buildContainer(options: ContainerOptions) {
   const completeness = new CompletenessService(database, clock)
   const usageReports = new UsageReports(database, clock, { subscriptions, keys, catalog, quota })
   const queue = new QueueService(database, clock)
-  const mailSender = config.mail && new SmtpSender(config.mail)
-  const webhookSecrets = new WebhookSecrets(createSealer(secrets.secret, 'webhook-secrets'))
-  const webhooks = new WebhookService(db, clock, webhookSecrets, outboundPolicy)
   return {
-    ...{ config, database, logger, clock, sql, secrets, edgeCertificate },
+    ...{ config, database, logger, clock, sql, secrets },
     ...{ identity, catalog, categories, plans, marketplace, pricing, subscriptions, keys, quota },
     ...{ takedowns, usage, usageReports, completeness, queue, keyRotation },
-    ...{ ...gateway, coordinator, idempotency, mails: new MailService(db) },
-    ...{ mailSender, webhooks, webhookSecrets, outboundPolicy },
+    ...{ ...gateway, coordinator, idempotency },
     runningCost: new RunningCostService(db, quota),
     spendCaps: new SpendCapService(db, quota, clock),
-    outsideRetry: options.outsideRetry ?? OUTSIDE_RETRY,
+    ...notificationServices(options, clock, outboundPolicy),
   }
 }
 
-/** What keeps the gateways at what the database says. */
+/** What keeps the gateways at what the database says, and knows where the edges are. */
 function buildGateways(options: ContainerOptions, clock: Clock) {
   const { config, secrets, logger, database } = options
   const { db } = database
@@ -122,6 +126,7 @@ function buildGateways(options: ContainerOptions, clock: Clock) {
     (url) => new CaddyAdmin(url, { timeoutMs: ADMIN_CALL_TIMEOUT_MS, reached }),
   )
   const edgeCertificate = pinnedCertificate(secrets.secret, 'edge.veil')
+  const edges = new EdgeClient(config.edge.dials, edgeCertificate)
   const loadDesired = async () => ({
     listen: config.gateway.listen,
     edgeDials: config.edge.dials,
@@ -133,7 +138,20 @@ function buildGateways(options: ContainerOptions, clock: Clock) {
   const pusher = new Pusher(gateways, loadDesired, logger, patienceMs, reached)
   const coordinator = new Coordinator(db, pusher, clock, logger, reached)
   const reconciler = new Reconciler(db, gateways, loadDesired, pusher, clock)
-  return { gateways, edgeCertificate, pusher, coordinator, reconciler }
+  return { gateways, edges, edgeCertificate, pusher, coordinator, reconciler }
+}
+
+/** Mails and webhooks. */
+function notificationServices(
+  { config, database: { db }, secrets, outsideRetry = OUTSIDE_RETRY }: ContainerOptions,
+  clock: Clock,
+  outboundPolicy: OutboundPolicy,
+) {
+  const webhookSecrets = new WebhookSecrets(createSealer(secrets.secret, 'webhook-secrets'))
+  const webhooks = new WebhookService(db, clock, webhookSecrets, outboundPolicy)
+  const mailSender = config.mail && new SmtpSender(config.mail)
+  const mails = new MailService(db)
+  return { mails, mailSender, webhooks, webhookSecrets, outboundPolicy, outsideRetry }
 }
 
 /** Ports of this machine that must not be reached through the gateway. */

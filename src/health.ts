@@ -1,7 +1,6 @@
 import type { Container } from '#app/container'
 import { RouteGroup, t } from '#infra/http'
 import { AppError } from '#lib/errors'
-import type { PinnedCertificate } from '#lib/pinned-certificate'
 import type { CaddyAdmin } from '#modules/gateway'
 
 const PARTS = ['postgres', 'gateway', 'edge'] as const
@@ -44,16 +43,7 @@ async function gatewayAnswers(gateways: CaddyAdmin[]): Promise<void> {
   if (answers.includes(false)) throw new Error('a gateway does not answer')
 }
 
-async function edgeAnswers([dial = '']: string[], certificate: PinnedCertificate): Promise<void> {
-  const { serverName, certificatePem: ca } = certificate
-  const tls = { ca, serverName }
-  const response = dial.startsWith('unix/')
-    ? await fetch(`https://${serverName}/health/live`, { unix: dial.slice('unix/'.length), tls })
-    : await fetch(`https://${dial}/health/live`, { tls })
-  if (!response.ok) throw new Error(`status ${response.status}`)
-}
-
-export const healthRoutes = ({ sql, gateways, config, edgeCertificate }: Container) =>
+export const healthRoutes = ({ sql, gateways, edges }: Container) =>
   new RouteGroup('/health', 'System')
     .get(
       '/live',
@@ -76,7 +66,7 @@ export const healthRoutes = ({ sql, gateways, config, edgeCertificate }: Contain
         const probes = {
           postgres: () => sql`select 1`,
           gateway: () => gatewayAnswers(gateways),
-          edge: () => edgeAnswers(config.edge.dials, edgeCertificate),
+          edge: () => edges.requireAlive(edges.dials[0] ?? ''),
         }
         const found = await Promise.all(PARTS.map((part) => missing(part, probes[part])))
         const absent = found.filter((part) => part !== null)

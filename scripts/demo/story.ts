@@ -249,12 +249,12 @@ export async function tellStory({ url, upstream, narrator }: Stage): Promise<voi
     return endpoint as { id: string; secret: string }
   })
 
-  await narrator.step('Carl makes a second key and revokes the first', async () => {
-    const body = { subscriptionId: pro.id, name: 'second' }
-    const second = await consumer.ask('POST', '/api-keys', body, 201)
-    expectEqual('status of the key', second.status, 'active')
-    expectStatus('a call with the second key', await call(second.key), 200)
-    tell('POST /api-keys', `201 ${short(second.key)}, and it works`)
+  await narrator.step('Carl rotates his key and revokes the old one', async () => {
+    const second = await consumer.ask('POST', `/api-keys/${pro.keyId}/rotate`, {}, 201)
+    expectEqual('status of the successor', second.status, 'active')
+    expectStatus('a call with the successor', await call(second.key), 200)
+    expectStatus('a call with the old key', await call(pro.key), 200)
+    tell('POST /api-keys/{id}/rotate', `201 ${short(second.key)}; both work for 7 days`)
     const revoked = await consumer.ask('POST', `/api-keys/${pro.keyId}/revoke`)
     expectEqual('status', revoked.status, 'revoked')
     const { answer, milliseconds } = await expectWithin(
@@ -266,8 +266,8 @@ export async function tellStory({ url, upstream, narrator }: Stage): Promise<voi
     )
     const { code } = answer.body
     tell('POST /api-keys/{id}/revoke', `200; refused after ${milliseconds.toFixed(0)} ms: ${code}`)
-    expectStatus('the second key', await call(second.key), 200)
-    tell('a call with the second key', '200')
+    expectStatus('the successor', await call(second.key), 200)
+    tell('a call with the successor', '200')
   })
 
   await narrator.step('A signed webhook tells him', async () => {

@@ -72,6 +72,22 @@ export class Authorizer {
     return refusedByState(call) ?? refusal('key_pending', { lookUp: call.keyId, retryAfter: 1 })
   }
 
+  /**
+   * Whether a key is in force, asked by who knows the stored digest (64 hex digits) instead of the
+   * text: `key_<id>.<digest>`. Null when it is. Nothing is counted and nothing passes.
+   */
+  standing(request: AuthorizeRequest, now: number): Refusal | null {
+    const [, id, hex] = /^key_([0-9A-Za-z]{12})\.([0-9a-f]{64})$/.exec(request.key ?? '') ?? []
+    if (id === undefined || hex === undefined) return NOT_ACCEPTED
+    this.#digest.set(Buffer.from(hex, 'hex'))
+    const slot = this.#state.findKey(id)
+    const key = this.#state.keyAt(slot)
+    const proven = this.#state.secretMatches(slot, this.#digestWords)
+    if (!key || !proven) return NOT_ACCEPTED
+    if (key.apiId !== request.apiId) return refusal('key_of_another_api')
+    return refusedByState({ keyId: `key_${id}`, key, subscription: key.subscription, now })
+  }
+
   /** The key whose secret this is; null for a wrong secret, undefined for an unknown id. */
   #prove({ id, secret }: ParsedApiKey): KeyRecord | null | undefined {
     // Hashed before the look-up, so that an unknown id takes as long as a wrong secret.

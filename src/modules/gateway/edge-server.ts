@@ -26,7 +26,7 @@ export interface EdgeServer {
 
 /**
  * Serves the gateway's subrequests, `GET /gateway/authorize` and `GET /gateway/explain` (why a key
- * that is not in the allow-list is refused), and `GET /health/live`.
+ * that is not in the allow-list is refused), Veil's own `GET /gateway/standing`, and `GET /health/live`.
  * In: `X-Veil-Key`, `X-Veil-Api`, for refusals `X-Request-Id`, for keys with limits `X-Forwarded-Method`,
  * `X-Forwarded-Uri`, `X-Veil-Address`. Out: 204 with the caller's ids and
  * rate limit headers, or a problem (RFC 9457) that the gateway hands on as it is.
@@ -77,6 +77,7 @@ class EdgeAnswers {
     if (head.method === 'GET' && head.path === '/gateway/explain') {
       return this.#answerWith('explain', head)
     }
+    if (head.method === 'GET' && head.path === '/gateway/standing') return this.#standing(head)
     if (head.method === 'GET' && head.path === '/health/live') {
       return this.#whole('200 OK', 'Content-Type: application/json\r\n', '{"status":"ok"}')
     }
@@ -104,6 +105,13 @@ class EdgeAnswers {
         outcome === 'changed' ? this.#decide(question, key, apiId, () => target) : decision
       return settled.admitted ? this.#admission(settled) : this.#refusal(settled, requestId)
     })
+  }
+
+  #standing({ key, apiId }: RequestHead): string {
+    const refused = this.#authorizer.standing({ key, apiId }, this.#clock.now().getTime())
+    return refused
+      ? this.#refusal(refused, null)
+      : `HTTP/1.1 204 No Content\r\n${this.#dateField()}\r\n`
   }
 
   #decide(

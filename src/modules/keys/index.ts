@@ -1,6 +1,6 @@
 export { keyCreated, keyRevoked, keyRotated, keyRotationDue } from './events'
 export { keysOfSubscriptions } from './issue'
-export { expiredKeyCleanupJob, keyRotationJob } from './jobs'
+export { expiredKeyCleanupJob, keyRotationJob, keyVerificationJob } from './jobs'
 export { KeyRotation } from './rotation'
 export { keyRoutes } from './routes'
 export { KeyService } from './service'

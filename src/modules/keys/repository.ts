@@ -79,9 +79,10 @@ export async function expiryOf(db: Db, id: Id<'key'>): Promise<Date | null> {
   return row?.expiresAt ?? null
 }
 
-/** Unmakes a successor that nobody has seen. */
-export async function deletePendingSuccessor(db: Db, id: Id<'key'>): Promise<void> {
+/** Unmakes a successor that nobody has seen; one that was revoked meanwhile is a successor no more. */
+export async function unmakeSuccessor(db: Db, id: Id<'key'>): Promise<void> {
   await db.delete(apiKeys).where(and(eq(apiKeys.predecessorId, id), eq(apiKeys.status, 'pending')))
+  await db.update(apiKeys).set({ predecessorId: null }).where(eq(apiKeys.predecessorId, id))
 }
 
 export async function deleteKeysOf(db: Db, subscriptionId: Id<'sub'>): Promise<void> {

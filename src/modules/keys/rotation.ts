@@ -103,7 +103,7 @@ async function undoRotation(
   undo: Record<string, unknown>,
   at: Date,
 ): Promise<void> {
-  await keys.deletePendingSuccessor(tx, id)
+  await keys.unmakeSuccessor(tx, id)
   const expiresAt = typeof undo.expiresAt === 'string' ? new Date(undo.expiresAt) : null
   const change = { status: 'active' as const, rotatedAt: null, expiresAt, updatedAt: at }
   await keys.changeKeys(tx, { ids: [id] }, ['rotating'], change)

@@ -75,7 +75,10 @@ export class KeyService {
     await this.db.transaction(async (tx) => {
       const change = { name, ...limits, ...reminded, updatedAt: now }
       const changed = await keys.changeKeys(tx, { ids: [key.id] }, CHANGEABLE, change)
-      if (changed.length === 0) throw new WrongKeyStatus(id, 'rotating', CHANGEABLE)
+      if (changed.length === 0) {
+        const { status } = await this.own(actor, id)
+        throw new WrongKeyStatus(id, status, CHANGEABLE)
+      }
       await this.audit(tx, actor, 'api-key.changed', key.id, { name, ...input })
     })
     return this.get(actor, key.id)

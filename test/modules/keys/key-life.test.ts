@@ -121,20 +121,65 @@ describe('rotating', () => {
   )
 
   test('changes nothing while the gateway is away, and can be sent again', async () => {
-    const { send, id, key, subscriptionId } = await owner()
+    const [rotating, regenerating] = [await owner(), await owner()]
     const expiresAt = inDays(3)
+    const { send, id } = rotating
     await send('PUT', `/${id}`, { name: 'x', ...LIMITS, expiresAt })
-    for (const how of ['rotate', 'regenerate']) {
-      proxy.inject('reset-before', 1_000)
-      const refused = await send('POST', `/${id}/${how}`, how === 'rotate' ? {} : undefined)
-      expect(refused).toMatchObject({ status: 503, body: { code: 'gateway_unavailable' } })
-      proxy.inject('none')
-      expect((await send('GET', `/${id}`)).body).toMatchObject({ status: 'active', expiresAt })
-      const { body } = await send('GET', `?subscriptionId=${subscriptionId}`)
+    proxy.inject('reset-before', 1_000)
+    const refused = await Promise.all([
+      send('POST', `/${id}/rotate`, {}),
+      regenerating.send('POST', `/${regenerating.id}/regenerate`),
+    ])
+    proxy.inject('none')
+    for (const answer of refused)
+      expect(answer).toMatchObject({ status: 503, body: { code: 'gateway_unavailable' } })
+    expect((await send('GET', `/${id}`)).body).toMatchObject({ status: 'active', expiresAt })
+    for (const { subscriptionId, key, ...each } of [rotating, regenerating]) {
+      const { body } = await each.send('GET', `?subscriptionId=${subscriptionId}`)
       expect(body.items).toHaveLength(1)
       expect(await codeOf(key)).toBe(200)
     }
     expect((await send('POST', `/${id}/rotate`, {})).status).toBe(201)
+  })
+})
+
+describe('a rotation whose process died before it was settled', () => {
+  /** Rotated, then put back to where it was before the gateway was asked. */
+  async function inDoubt() {
+    const { send, id, key, subscriptionId } = await owner()
+    const { body } = await send('POST', `/${id}/rotate`, {})
+    const { sql } = veil.container
+    await sql`update api_keys set status = 'pending' where id = ${body.id.slice(4)}`
+    await sql`update gateway_commits set state = 'preparing', finished_at = null,
+      deadline_at = now() - interval '1 minute' where subject_id = ${id}`
+    return { send, id, key, subscriptionId, successor: body as { id: string; key: string } }
+  }
+
+  test('is finished when the gateway takes it', async () => {
+    const { send, id, successor } = await inDoubt()
+    expect(await syncGateway(veil.container)).toMatchObject({ recovered: 1 })
+    expect((await send('GET', `/${successor.id}`)).body.status).toBe('active')
+    expect((await send('GET', `/${id}`)).body.status).toBe('rotating')
+    expect(await codeOf(successor.key)).toBe(200)
+  })
+
+  test('is undone when it does not, and can be asked for again', async () => {
+    const [plain, revoked] = [await inDoubt(), await inDoubt()]
+    await revoked.send('POST', `/${revoked.successor.id}/revoke`)
+    await veil.caddy.restart()
+    proxy.inject('reset-before', 1_000)
+    await expect(syncGateway(veil.container)).rejects.toThrow()
+    proxy.inject('none')
+    expect((await plain.send('GET', `/${plain.successor.id}`)).status).toBe(404)
+    const { body } = await revoked.send('GET', `/${revoked.successor.id}`)
+    expect(body).toMatchObject({ status: 'revoked', predecessorId: null })
+    await syncGateway(veil.container)
+    for (const { send, id, key } of [plain, revoked]) {
+      const old = (await send('GET', `/${id}`)).body
+      expect(old).toMatchObject({ status: 'active', expiresAt: null })
+      expect(await codeOf(key)).toBe(200)
+      expect((await send('POST', `/${id}/rotate`, {})).status).toBe(201)
+    }
   })
 })
 
