@@ -32,6 +32,11 @@ export class BucketShelf {
     this.#first.delete(slot)
   }
 
+  clear(): void {
+    this.#first.clear()
+    this.#sweep = null
+  }
+
   /** Forgets full buckets among the next `most`; returns how many. */
   sweep(now: number, most: number): number {
     let forgotten = 0

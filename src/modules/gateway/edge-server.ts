@@ -12,6 +12,8 @@ export interface EdgeServerOptions {
   certificate?: PinnedCertificate
   authorizer: Authorizer
   clock: Clock
+  /** Whether what is known is as in Postgres; told by the health, true if left out. */
+  isCurrent?: () => boolean
   /** Asked once before an unknown or pending key is refused; without it the state is the truth. */
   misses?: MissResolver
 }
@@ -25,7 +27,7 @@ export interface EdgeServer {
 
 /**
  * Serves the gateway's subrequests, `GET /gateway/authorize` and `GET /gateway/explain` (why a key
- * that is not in the allow-list is refused), and `GET /health/live`.
+ * that is not in the allow-list is refused), and `GET /health/live` (`degraded` while Postgres is away).
  * In: `X-Veil-Key`, `X-Veil-Api`, for refusals `X-Request-Id`. Out: 204 with the caller's ids and
  * rate limit headers, or a problem (RFC 9457) that the gateway hands on as it is.
  * Keys are never logged.
@@ -61,6 +63,7 @@ class EdgeAnswers {
   readonly #authorizer: Authorizer
   readonly #clock: Clock
   readonly #misses: MissResolver | undefined
+  readonly #isCurrent: () => boolean
   /** The `Date` field and the second that it stands for. */
   #date = ''
   #dateSecond = -1
@@ -69,6 +72,7 @@ class EdgeAnswers {
     this.#authorizer = options.authorizer
     this.#clock = options.clock
     this.#misses = options.misses
+    this.#isCurrent = options.isCurrent ?? (() => true)
   }
 
   answer(head: RequestHead): string | Promise<string> {
@@ -79,7 +83,8 @@ class EdgeAnswers {
       return this.#answerWith('explain', head)
     }
     if (head.method === 'GET' && head.path === '/health/live') {
-      return this.#whole('200 OK', 'Content-Type: application/json\r\n', '{"status":"ok"}')
+      const status = this.#isCurrent() ? 'ok' : 'degraded'
+      return this.#whole('200 OK', 'Content-Type: application/json\r\n', `{"status":"${status}"}`)
     }
     return this.#problem(404, 'not_found', 'There is nothing at this address.')
   }
