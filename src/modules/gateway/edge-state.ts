@@ -78,11 +78,11 @@ export interface KeyRecord {
  *
  * **Quota bound.** Used = the ledger's units + the calls authorised here that the ledger has not
  * shown yet (each taken as one unit). Calls that the ledger gains settle calls in flight, wherever
- * they were made. With one edge a hard quota is therefore exact. With several it is sold over by at
- * most the calls of that subscription which all edges authorised since the ledger count this edge
- * last saw, i.e. within shipping delay + polling interval; the same holds for what was in flight
- * when an edge restarted. A call that never reaches the ledger keeps one unit back until the period
- * ends: it errs against selling over.
+ * they were made. With one edge a hard quota is therefore exact. With several it is sold over, once in
+ * a period, by at most the calls that the other edges let through within shipping delay + polling
+ * interval: by then their ledger count shows that nothing is left. The same holds for what was in
+ * flight when an edge restarted. A call that never reaches the ledger keeps one unit back until the
+ * period ends: it errs against selling over.
  */
 export class EdgeState {
   readonly #keys = new KeyTable()
