@@ -1,5 +1,6 @@
 import { rmSync } from 'node:fs'
 import { resolve } from 'node:path'
+import type { Config } from '#app/config'
 import type { Container } from '#app/container'
 import { invariant } from '#lib/errors'
 import {
@@ -9,8 +10,12 @@ import {
   EdgeState,
   MissResolver,
   Shipper,
+  SnapshotKeeper,
   startEdgeServer,
 } from '#modules/gateway'
+
+/** Where an edge keeps what it knows for a start without Postgres; it holds hashes, no keys. */
+export const snapshotPath = ({ dataDir }: Config): string => resolve(dataDir, 'edge.snapshot')
 
 /** The edge role: tells the gateway whether a call may pass, and the ledger what passed. */
 export class Edge {
@@ -26,7 +31,8 @@ export class Edge {
     usageLog: string,
   ) {
     const { sql, logger, config, secrets } = container
-    this.loader = new EdgeLoader(sql, this.state, logger)
+    const snapshots = new SnapshotKeeper(snapshotPath(config), this.state, logger)
+    this.loader = new EdgeLoader(sql, this.state, logger, snapshots)
     this.shipper = new Shipper({
       gatewayId: config.gateway.id,
       logPath: usageLog,
@@ -46,6 +52,7 @@ export class Edge {
       certificate,
       authorizer: new Authorizer(this.state),
       clock,
+      isCurrent: () => this.loader.isCurrent,
       misses: new MissResolver({ resolve: (keyId) => this.loader.resolve(keyId) }),
     }
     this.servers = [startEdgeServer({ ...answering, listen: { host: config.host, port } })]

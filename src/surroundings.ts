@@ -1,7 +1,8 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Config } from '#app/config'
+import { snapshotPath } from '#app/edge'
 import { demandDatabase, demandGateway } from '#app/outside'
 import {
   findCaddy,
@@ -41,6 +42,8 @@ export class Surroundings {
   databaseUrl = ''
   gatewayAdminUrls: string[] = []
   usageLog = ''
+  /** An edge alone starts without Postgres, from its snapshot. */
+  databaseAway = false
   private readonly kept: { stop(): Promise<void> }[] = []
   private starting: Promise<unknown> = Promise.resolve()
   private fail: (error: Error) => void = () => undefined
@@ -93,7 +96,7 @@ export class Surroundings {
     const { config, logger, onProgress } = this.options
     if (config.database.url !== null) {
       this.databaseUrl = config.database.url
-      return demandDatabase(config.database.url)
+      return this.demandDatabase(config.database.url)
     }
     let { port } = config.database
     const postgres = await this.keep<RunningPostgres>({
@@ -110,6 +113,18 @@ export class Surroundings {
     // Started again, it must be found where the connections look for it.
     port = postgres.port
     this.databaseUrl = postgres.url
+  }
+
+  private async demandDatabase(url: string): Promise<void> {
+    const { config, logger } = this.options
+    const edgeAlone = config.roles.every((role) => role === 'edge')
+    try {
+      await demandDatabase(url)
+    } catch (error) {
+      if (!edgeAlone || !existsSync(snapshotPath(config))) throw error
+      this.databaseAway = true
+      logger.warn({ reason: String(error) }, 'postgres.away')
+    }
   }
 
   private async startCaddy(): Promise<void> {

@@ -54,11 +54,9 @@ export class Veil {
     readPricingFile(config.pricingFile)
     this.running.push(() => surroundings.stop())
     await surroundings.start()
-    await this.migrate()
+    if (!surroundings.databaseAway) await this.migrate()
     const container = this.buildContainer()
-    const { email, password } = config.admin
-    const admin = await container.identity.ensureFirstAdmin({ email, password })
-    if (admin.password !== undefined) this.audience.firstAdmin(email, admin.password)
+    if (!surroundings.databaseAway) await this.ensureFirstAdmin(container)
     await this.startRoles(container)
     return performance.now() - began
   }
@@ -67,6 +65,12 @@ export class Veil {
   async stop(): Promise<void> {
     for (const stop of this.running.splice(0).reverse())
       await inTime(stop()).catch((error) => this.logger.error({ err: error }, 'stop.failed'))
+  }
+
+  private async ensureFirstAdmin({ identity }: Container): Promise<void> {
+    const { email, password } = this.config.admin
+    const admin = await identity.ensureFirstAdmin({ email, password })
+    if (admin.password !== undefined) this.audience.firstAdmin(email, admin.password)
   }
 
   private async migrate(): Promise<void> {

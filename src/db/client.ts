@@ -50,6 +50,8 @@ export function connect(options: DatabaseOptions): Database {
   const common = {
     onnotice: () => undefined,
     connect_timeout: 10,
+    // Seconds: postgres.js would wait up to twenty, and then a server that is back is not used.
+    backoff: (attempt: number) => Math.min(0.01 * 2 ** attempt, 0.25),
     connection: { application_name: options.applicationName ?? 'veil', TimeZone: 'UTC' },
   }
   const raw = Math.max(2, Math.floor(total / 4))

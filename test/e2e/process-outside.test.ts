@@ -7,6 +7,7 @@ import { startEchoUpstream } from '#test/gateway'
 import { eventually } from '#test/poll'
 import { newPlace, VeilProcess } from '#test/process'
 import { askOk, sellApi } from '#test/request'
+import { TcpProxy } from '#test/tcp-proxy'
 
 /** A database with nothing in it, on the test run's server. */
 async function emptyDatabase(): Promise<string> {
@@ -125,4 +126,31 @@ test('an outside Postgres that goes away is reported, and used again when it com
   }
   await eventually(isBack, 'the database to be used again')
   expect(veil.isRunning).toBe(true)
+})
+
+test('an edge alone starts again while Postgres is away, and says so', async () => {
+  const url = new URL(await emptyDatabase())
+  const proxy = await TcpProxy.start(Number(url.port))
+  onTestFinished(() => proxy.stop())
+  url.hostname = '127.0.0.1'
+  url.port = String(proxy.port)
+  const { shared } = await sharedEnvironment(url.href)
+  const place = await newPlace()
+  const environment = { ...shared, VEIL_ROLES: 'edge' }
+  const health = async (): Promise<unknown> => {
+    const address = `https://127.0.0.1:${place.environment.EDGE_PORT}/health/live`
+    return (await fetch(address, { tls: { rejectUnauthorized: false } })).json()
+  }
+  const first = await VeilProcess.start({ place, environment })
+  expect(await health()).toEqual({ status: 'ok' })
+  first.signal('SIGTERM')
+  expect((await first.closed).code).toBe(0)
+
+  proxy.takeAway()
+  const second = await VeilProcess.start({ place, environment })
+  onTestFinished(() => second.dispose())
+  expect(await health()).toEqual({ status: 'degraded' })
+  proxy.bringBack()
+  const isCurrent = async () => JSON.stringify(await health()).includes('ok')
+  await eventually(isCurrent, 'the edge to be current again')
 })

@@ -144,14 +144,45 @@ export class KeyTable {
   }
 
   #grow(): void {
-    const doubles = new Float64Array(this.#doubles.length * 2)
-    doubles.set(this.#doubles)
-    this.#doubles = doubles
-    this.#words = new Uint32Array(doubles.buffer)
+    this.#allocate(this.#doubles.length * 2, new Uint8Array(this.#doubles.buffer))
     const index = this.#index
     this.#index = new Uint32Array(index.length * 2)
     for (const entry of index) if (entry !== 0) this.#enter(entry - 1)
   }
+
+  #allocate(doubles: number, bytes: Uint8Array): void {
+    this.#doubles = new Float64Array(doubles)
+    this.#words = new Uint32Array(this.#doubles.buffer)
+    new Uint8Array(this.#doubles.buffer).set(bytes)
+  }
+
+  /** A copy of all slots, to be kept on disk. */
+  image(): TableImage {
+    const end = this.#used * SLOT_WORDS * 4
+    return { rows: new Uint8Array(this.#doubles.buffer.slice(0, end)), free: [...this.#free] }
+  }
+
+  /** Becomes what the image was taken of. */
+  restore({ rows, free }: TableImage): void {
+    this.#used = rows.byteLength / (SLOT_WORDS * 4)
+    const slots = capacityFor(this.#used, LEAST_SLOTS)
+    this.#allocate(slots * SLOT_DOUBLES, rows)
+    this.#index = new Uint32Array(slots * 2)
+    this.#free.splice(0, this.#free.length, ...free)
+    const unused = new Set(free)
+    for (let slot = 0; slot < this.#used; slot++) if (!unused.has(slot)) this.#enter(slot)
+  }
+}
+
+/** The slots of a table and which of them are not in use. */
+export interface TableImage {
+  rows: Uint8Array
+  free: number[]
+}
+
+/** The least power of two that holds so many slots. */
+export function capacityFor(slots: number, least: number): number {
+  return Math.max(least, 2 ** Math.ceil(Math.log2(Math.max(1, slots))))
 }
 
 function requireDigest(digest: Uint8Array): void {

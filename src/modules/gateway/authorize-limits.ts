@@ -58,7 +58,28 @@ export class LimitsInterner {
     this.#limits[index] = null
     this.#free.push(index)
   }
+
+  /** What is held, by number, with its users. */
+  image(): LimitsImage {
+    return this.#limits.map(
+      (limits) => limits && { limits, users: this.#entries.get(limits.identity)?.users ?? 0 },
+    )
+  }
+
+  /** Becomes what the image was taken of. */
+  restore(image: LimitsImage): void {
+    this.#entries.clear()
+    this.#limits.length = 0
+    this.#free.length = 0
+    for (const [index, entry] of image.entries()) {
+      this.#limits.push(entry?.limits ?? null)
+      if (entry !== null) this.#entries.set(entry.limits.identity, { index, users: entry.users })
+      else if (index > 0) this.#free.push(index)
+    }
+  }
 }
+
+export type LimitsImage = ({ limits: PlanLimits; users: number } | null)[]
 
 function identityOf(
   rateLimits: readonly RateLimit[],

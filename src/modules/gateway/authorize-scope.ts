@@ -25,7 +25,8 @@ export class Scope {
   readonly #operations
   readonly #addresses
 
-  constructor({ operations, addresses }: EdgeScope) {
+  constructor(readonly source: EdgeScope) {
+    const { operations, addresses } = source
     this.#operations = operations.length === 0 ? null : compiled(operations, parseOperationPattern)
     this.#addresses = addresses.length === 0 ? null : compiled(addresses, parseAddressRange)
   }

@@ -8,10 +8,14 @@ import {
   selectSubscriptions,
   toKey,
 } from './edge-rows'
+import type { SnapshotKeeper } from './edge-snapshots'
 import type { EdgeState } from './edge-state'
 
 /** Rows fetched at a time, so that a million keys never stand in memory twice. */
 const BATCH = 5_000
+
+/** How soon a look that failed is repeated: a revoked key must not pass long once Postgres is back. */
+const RETRY_MS = 250
 
 /** Rows taken over until garbage is collected: not reached by the changes of a day, often by a load. */
 const ROWS_TO_COLLECT = 50_000
@@ -21,7 +25,8 @@ const ROWS_TO_COLLECT = 50_000
  *
  * A change announces itself (LISTEN), and a look every second makes up for a lost announcement.
  * Each look asks for rows written by transactions that had not ended at the last look, so none is
- * skipped that committed late. With Postgres away the edge goes on with what it knows.
+ * skipped that committed late. With Postgres away the edge goes on with what it knows, and starts from
+ * a snapshot on disk.
  */
 export class EdgeLoader {
   /** Transactions from here on may have written since the last look. */
@@ -29,40 +34,84 @@ export class EdgeLoader {
   private loading: Promise<void> | null = null
   private again = false
   private unlisten: (() => Promise<void>) | null = null
-  private timer: ReturnType<typeof setInterval> | null = null
+  private timer: ReturnType<typeof setTimeout> | null = null
   private readonly plans: EdgePlans
   private uncollected = 0
+
+  /** Started from a snapshot: once what changed is taken over, everything is read once more. */
+  private catchingUp = false
+  private failing = false
 
   constructor(
     private readonly sql: Sql,
     private readonly state: EdgeState,
     private readonly logger: Logger,
+    private readonly snapshots: SnapshotKeeper | null = null,
   ) {
     this.plans = new EdgePlans(sql)
   }
 
-  /** Loads everything; resolves when the edge may answer. */
+  /** False while Postgres cannot be read: the edge goes on with what it knows. */
+  get isCurrent(): boolean {
+    return !this.failing
+  }
+
+  /**
+   * Loads everything, or what the snapshot holds when Postgres is away; resolves when the edge may
+   * answer. Rejects when there is neither.
+   */
   async start(pollMs = 1_000): Promise<void> {
-    await this.refresh()
-    const listening = await this.sql.listen(
-      'veil_edge',
-      () => this.hint(),
-      () => this.hint(),
+    try {
+      await this.look()
+    } catch (error) {
+      const since = (await this.snapshots?.restore()) ?? null
+      if (since === null) throw error
+      this.since = since
+      this.catchingUp = true
+      this.failed(error)
+    }
+    this.lookAgain(pollMs)
+  }
+
+  private lookAgain(pollMs: number): void {
+    this.timer = setTimeout(
+      () =>
+        this.look()
+          .catch((error) => this.failed(error))
+          .finally(() => this.timer && this.lookAgain(pollMs)),
+      this.failing ? RETRY_MS : pollMs,
     )
-    this.unlisten = listening.unlisten
-    this.timer = setInterval(() => this.hint(), pollMs)
   }
 
   async stop(): Promise<void> {
-    if (this.timer) clearInterval(this.timer)
+    if (!this.timer) return
+    clearTimeout(this.timer)
+    this.timer = null
     await this.unlisten?.().catch(() => undefined)
     await this.loading?.catch(() => undefined)
+    await this.snapshots?.stop(this.since)
   }
 
   private hint(): void {
-    this.refresh().catch((error) =>
-      this.logger.warn({ reason: String(error) }, 'edge.refresh-failed'),
-    )
+    this.look().catch((error) => this.failed(error))
+  }
+
+  private async look(): Promise<void> {
+    await this.refresh()
+    if (this.failing) this.logger.info({ keys: this.state.keyCount }, 'edge.current-again')
+    this.failing = false
+    this.unlisten ??= await this.listen()
+    this.snapshots?.saveIfDue(this.since)
+  }
+
+  private async listen(): Promise<() => Promise<void>> {
+    const hint = () => this.hint()
+    return (await this.sql.listen('veil_edge', hint, hint)).unlisten
+  }
+
+  private failed(error: unknown): void {
+    if (!this.failing) this.logger.warn({ reason: String(error) }, 'edge.refresh-failed')
+    this.failing = true
   }
 
   /** Takes over what changed. A call during a look is answered by one more look after it. */
@@ -85,7 +134,9 @@ export class EdgeLoader {
       await this.loadSubscriptions()
       await this.loadKeys()
       await this.loadCounts()
-      this.since = row?.xmin ?? this.since
+      this.since = this.catchingUp ? '0' : (row?.xmin ?? this.since)
+      this.again ||= this.catchingUp
+      this.catchingUp = false
     } while (this.again)
   }
 

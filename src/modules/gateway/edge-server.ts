@@ -13,6 +13,8 @@ export interface EdgeServerOptions {
   certificate?: PinnedCertificate
   authorizer: Authorizer
   clock: Clock
+  /** Whether what is known is as in Postgres; told by the health, true if left out. */
+  isCurrent?: () => boolean
   /** Asked once before an unknown or pending key is refused; without it the state is the truth. */
   misses?: MissResolver
 }
@@ -26,7 +28,8 @@ export interface EdgeServer {
 
 /**
  * Serves the gateway's subrequests, `GET /gateway/authorize` and `GET /gateway/explain` (why a key
- * that is not in the allow-list is refused), Veil's own `GET /gateway/standing`, and `GET /health/live`.
+ * that is not in the allow-list is refused), Veil's own `GET /gateway/standing`, and `GET /health/live`
+ * (`degraded` while Postgres is away).
  * In: `X-Veil-Key`, `X-Veil-Api`, for refusals `X-Request-Id`, for keys with limits `X-Forwarded-Method`,
  * `X-Forwarded-Uri`, `X-Veil-Address`. Out: 204 with the caller's ids and
  * rate limit headers, or a problem (RFC 9457) that the gateway hands on as it is.
@@ -63,11 +66,13 @@ class EdgeAnswers {
   readonly #authorizer: Authorizer
   readonly #clock: Clock
   readonly #misses: MissResolver | undefined
+  readonly #isCurrent: () => boolean
 
   constructor(options: EdgeServerOptions) {
     this.#authorizer = options.authorizer
     this.#clock = options.clock
     this.#misses = options.misses
+    this.#isCurrent = options.isCurrent ?? (() => true)
   }
 
   answer(head: RequestHead): string | Promise<string> {
@@ -79,7 +84,8 @@ class EdgeAnswers {
     }
     if (head.method === 'GET' && head.path === '/gateway/standing') return this.#standing(head)
     if (head.method === 'GET' && head.path === '/health/live') {
-      return this.#whole('200 OK', 'Content-Type: application/json\r\n', '{"status":"ok"}')
+      const status = this.#isCurrent() ? 'ok' : 'degraded'
+      return this.#whole('200 OK', 'Content-Type: application/json\r\n', `{"status":"${status}"}`)
     }
     return this.#problem(404, 'not_found', 'There is nothing at this address.')
   }
@@ -109,9 +115,7 @@ class EdgeAnswers {
 
   #standing({ key, apiId }: RequestHead): string {
     const refused = this.#authorizer.standing({ key, apiId }, this.#clock.now().getTime())
-    return refused
-      ? this.#refusal(refused, null)
-      : `HTTP/1.1 204 No Content\r\n${this.#dateField()}\r\n`
+    return refused ? this.#refusal(refused, null) : 'HTTP/1.1 204 No Content\r\n\r\n'
   }
 
   #decide(

@@ -1,5 +1,11 @@
-import { type KeyFields, KeyTable } from './authorize-keys'
-import { type EdgeQuota, LimitsInterner, type PlanLimits, type RateLimit } from './authorize-limits'
+import { type KeyFields, KeyTable, type TableImage } from './authorize-keys'
+import {
+  type EdgeQuota,
+  type LimitsImage,
+  LimitsInterner,
+  type PlanLimits,
+  type RateLimit,
+} from './authorize-limits'
 import { type EdgeScope, Scope } from './authorize-scope'
 import { BucketShelf } from './edge-buckets'
 import {
@@ -50,6 +56,17 @@ export interface EdgeSubscription {
   ledger?: LedgerCount
 }
 
+/** All that an edge knows, to be kept on disk; of keys it holds hashes only. */
+export interface EdgeImage {
+  keys: TableImage
+  subscriptions: TableImage
+  apiIds: string[]
+  limits: LimitsImage
+  /** By slot of the key. */
+  scopes: [number, EdgeScope][]
+  caps: [number, SpendCap][]
+}
+
 /** A key as it stands now; not kept longer than a decision takes. */
 export interface KeyRecord {
   slot: number
@@ -67,11 +84,11 @@ export interface KeyRecord {
  *
  * **Quota bound.** Used = the ledger's units + the calls authorised here that the ledger has not
  * shown yet (each taken as one unit). Calls that the ledger gains settle calls in flight, wherever
- * they were made. With one edge a hard quota is therefore exact. With several it is sold over by at
- * most the calls of that subscription which all edges authorised since the ledger count this edge
- * last saw, i.e. within shipping delay + polling interval; the same holds for what was in flight
- * when an edge restarted. A call that never reaches the ledger keeps one unit back until the period
- * ends: it errs against selling over.
+ * they were made. With one edge a hard quota is therefore exact. With several it is sold over, once in
+ * a period, by at most the calls that the other edges let through within shipping delay + polling
+ * interval: by then their ledger count shows that nothing is left. The same holds for what was in
+ * flight when an edge restarted. A call that never reaches the ledger keeps one unit back until the
+ * period ends: it errs against selling over.
  */
 export class EdgeState {
   readonly #keys = new KeyTable()
@@ -224,6 +241,35 @@ export class EdgeState {
    */
   sweep(now: number, most = 10_000): number {
     return this.#keyBuckets.sweep(now, most) + this.#subscriptionBuckets.sweep(now, most)
+  }
+
+  /** Copies everything in one go, about 50 ms for a million keys; buckets are left out. */
+  image(): EdgeImage {
+    return {
+      keys: this.#keys.image(),
+      subscriptions: this.#subscriptions.image(),
+      apiIds: [...this.#apiIds],
+      limits: this.#limits.image(),
+      scopes: [...this.#scopes].map(([slot, { source }]) => [slot, source]),
+      caps: [...this.#subscriptions.caps],
+    }
+  }
+
+  /** Becomes what the image was taken of, whatever it held. */
+  restore(image: EdgeImage): void {
+    this.#keys.restore(image.keys)
+    this.#subscriptions.restore(image.subscriptions, image.caps)
+    this.#limits.restore(image.limits)
+    this.#scopes.clear()
+    for (const [slot, scope] of image.scopes) this.#scopes.set(slot, new Scope(scope))
+    this.#apiIds.length = 0
+    this.#apiNumbers.clear()
+    for (const apiId of image.apiIds) this.#apiNumber(apiId)
+    this.#keyBuckets.clear()
+    this.#subscriptionBuckets.clear()
+    this.#counting.clear()
+    for (let slot = 0; slot < this.#subscriptions.slots; slot++)
+      if (this.#subscriptions.at(slot).inFlight > 0) this.#counting.add(slot)
   }
 
   #fieldsOf({ apiId, status, expiresAt }: EdgeKey, subscription: number): KeyFields {

@@ -1,3 +1,5 @@
+import { capacityFor, type TableImage } from './authorize-keys'
+
 /** Whether calls of a subscription pass, must pay first, or are refused. */
 export type Standing = 'inactive' | 'passing' | 'unpaid'
 
@@ -60,13 +62,17 @@ export class SubscriptionTable {
   readonly #free: number[] = []
   readonly #wanted = Buffer.alloc(ID_BYTES)
   readonly #wantedWords = new Uint32Array(this.#wanted.buffer, this.#wanted.byteOffset, 4)
-  /** Slots that were ever in use. */
   #used = 0
   /** Caps are rare, so they are no column. */
   readonly caps = new Map<number, SpendCap>()
 
   get size(): number {
     return this.#used - this.#free.length
+  }
+
+  /** Slots that were ever in use. */
+  get slots(): number {
+    return this.#used
   }
 
   /** The slot of an id, -1 when there is none. Throws a `RangeError` for what is no id. */
@@ -166,15 +172,39 @@ export class SubscriptionTable {
   }
 
   #grow(): void {
-    const before = this.words
-    this.#rows = new ArrayBuffer(this.#rows.byteLength * 2)
-    this.#bytes = Buffer.from(this.#rows)
-    this.words = new Uint32Array(this.#rows)
-    this.words.set(before)
-    this.doubles = new Float64Array(this.#rows)
+    this.#allocate(this.#rows.byteLength * 2, this.#bytes)
     const index = this.#index
     this.#index = new Uint32Array(index.length * 2)
     for (const entry of index) if (entry !== 0) this.#enter(entry - 1)
+  }
+
+  #allocate(size: number, bytes: Uint8Array): void {
+    this.#rows = new ArrayBuffer(size)
+    this.#bytes = Buffer.from(this.#rows)
+    this.#bytes.set(bytes)
+    this.words = new Uint32Array(this.#rows)
+    this.doubles = new Float64Array(this.#rows)
+  }
+
+  /** A copy of all rows, to be kept on disk; caps are beside it. */
+  image(): TableImage {
+    return {
+      rows: new Uint8Array(this.#rows.slice(0, this.#used * ROW_BYTES)),
+      free: [...this.#free],
+    }
+  }
+
+  /** Becomes what the image was taken of. */
+  restore({ rows, free }: TableImage, caps: Iterable<[number, SpendCap]>): void {
+    this.#used = rows.byteLength / ROW_BYTES
+    const slots = capacityFor(this.#used, LEAST_ROWS)
+    this.#allocate(slots * ROW_BYTES, rows)
+    this.#index = new Uint32Array(slots * 2)
+    this.#free.splice(0, this.#free.length, ...free)
+    const unused = new Set(free)
+    for (let slot = 0; slot < this.#used; slot++) if (!unused.has(slot)) this.#enter(slot)
+    this.caps.clear()
+    for (const [slot, cap] of caps) this.caps.set(slot, cap)
   }
 }
 

@@ -139,6 +139,25 @@ describe('rate limits', () => {
     expect(passes(() => edge.call(NOON + 2_000), 3)).toBe(1)
   })
 
+  const windows = [1, 60, 3_600, 86_400]
+  const scopes = ['key', 'subscription'] as const
+  it.each(windows.flatMap((window) => scopes.map((scope) => [scope, window] as const)))(
+    'is exact per %s and window of %d s: N pass, N + 1 does not, and each share of the window gives one back',
+    (scope, windowSeconds) => {
+      const edge = edgeWith({ subscription: { rateLimits: [{ scope, limit: 20, windowSeconds }] } })
+      const share = (windowSeconds * 1_000) / 20
+      expect(passes(() => edge.call(), 21)).toBe(20)
+      expect(refused(edge.call())).toMatchObject({
+        ...{ code: 'rate_limited', violatedPolicies: [scope] },
+        retryAfter: Math.ceil(share / 1_000),
+      })
+      expect(edge.call(NOON + share - 1).admitted).toBe(false)
+      for (let call = 1; call <= 20; call++)
+        expect(passes(() => edge.call(NOON + call * share), 2)).toBe(1)
+      expect(passes(() => edge.call(NOON + 3 * windowSeconds * 1_000), 21)).toBe(20)
+    },
+  )
+
   it('limits each key on its own, and all keys of a subscription together', () => {
     const edge = edgeWith({ subscription: { rateLimits: [perKey, perSubscription] } })
     const second = addKey(edge.state)
