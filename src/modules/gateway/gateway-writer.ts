@@ -81,10 +81,11 @@ export class GatewayWriter {
     }
   }
 
-  /** What the gateway would have to serve now, with nothing new of the APIs that are held back. */
-  private async plan(heldBack: readonly string[] = []): Promise<Plan> {
+  /** What the gateway would have to serve now; with `only`, nothing new of any other API. */
+  private async plan(only?: readonly string[]): Promise<Plan> {
     const { server, etag } = await this.options.gateway.readServer()
     const desired = await this.options.loadDesired()
+    const heldBack = only ? desired.apis.map(({ id }) => id).filter((id) => !only.includes(id)) : []
     const rendered = this.render(desired, server, heldBack)
     const revision = revisionOf(rendered)
     const isServed = server !== null && revisionOf(server) === revision
@@ -129,21 +130,21 @@ export class GatewayWriter {
    */
   private async isolate(reason: string): Promise<Step> {
     const suspects = changedApis(await this.plan())
-    if (suspects.length === 0 || !(await this.takesWithout(suspects)))
-      return { kind: 'refused', reason }
+    if (suspects.length === 0 || !(await this.takes([]))) return { kind: 'refused', reason }
     let good = 0
     let bad = suspects.length
     while (bad - good > 1) {
       const middle = Math.floor((good + bad) / 2)
-      if (await this.takesWithout(suspects.slice(middle))) good = middle
+      if (await this.takes(suspects.slice(0, middle))) good = middle
       else bad = middle
     }
     for (const id of suspects.slice(good, bad)) this.refused.set(id, reason)
     return again(`an API is refused: ${reason}`)
   }
 
-  private async takesWithout(heldBack: readonly string[]): Promise<boolean> {
-    const plan = await this.plan(heldBack)
+  /** Whether it takes what is new of these alone; what has joined meanwhile waits for the next attempt. */
+  private async takes(only: readonly string[]): Promise<boolean> {
+    const plan = await this.plan(only)
     if (plan.isServed) return true
     const { kind } = await this.write(plan)
     if (kind === 'applied' || kind === 'refused') return kind === 'applied'
