@@ -22,7 +22,6 @@ const TABLES = [
   ...['invoices', 'payment_records', 'approvals', 'approval_comments', 'approval_history'],
   ...['event_claims', 'event_history', 'event_rates', 'gateway_drift', 'job_runs'],
   ...['gateway_commits', 'leases', 'events', 'dead_letters', 'idempotency_keys', 'audit_log'],
-  ...['gateway_drift', 'job_runs'],
   ...['outbox_mails', 'webhook_endpoints', 'webhook_deliveries'],
 ]
 
