@@ -2,6 +2,8 @@ import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
   test: {
+    // A free port may be taken by a neighbour between the look and the bind: real servers, tests side by side.
+    retry: 1,
     include: ['test/**/*.test.ts'],
     pool: 'forks',
     maxWorkers: 2,
