@@ -150,8 +150,10 @@ async function seed(sql: Sql): Promise<void> {
     insert into api_subscriptions (id, user_id, api_id, pricing_model_id, status, anchor_at)
     select id, ${CONSUMER.slice(4)}, id, id, 'active', now() from apis`
   await sql`
-    insert into billing_periods (id, subscription_id, pricing_model_id, ordinal, starts_at, ends_at)
-    select id, id, id, 0, now() - interval '1 day', now() + interval '20 days' from apis`
+    insert into billing_periods (id, subscription_id, pricing_model_id, ordinal, cycle_index,
+      starts_at, ends_at, cycle_starts_at, cycle_ends_at, flat_fee)
+    select id, id, id, 0, 0, start, start + interval '21 days', start, start + interval '21 days', 0
+    from apis, (select now() - interval '1 day' as start)`
   await sql`
     insert into api_keys (id, subscription_id, api_id, name, secret_hash, last_four, status)
     select left(md5(id::text || n), 12), id, id, 'key', sha256(n::text::bytea), '0000', 'active'

@@ -25,8 +25,10 @@ export async function seedSubscriptions(
       from (select id, row_number() over () n from users) consumer
       join (select *, row_number() over () n from pricing_models) plan on plan.n = 1 + consumer.n % ${APIS}
       limit ${count};
-    insert into billing_periods (id, subscription_id, pricing_model_id, ordinal, starts_at, ends_at)
-      select uuidv7(), id, pricing_model_id, 0, anchor_at, anchor_at + interval '30 days'
+    insert into billing_periods (id, subscription_id, pricing_model_id, ordinal, cycle_index,
+        starts_at, ends_at, cycle_starts_at, cycle_ends_at, flat_fee, quota_limit)
+      select uuidv7(), id, pricing_model_id, 0, 0, anchor_at, anchor_at + interval '30 days',
+        anchor_at, anchor_at + interval '30 days', 0, 1000000
       from api_subscriptions;
     insert into api_keys (id, subscription_id, api_id, name, secret_hash, last_four, status)
       select substr(md5(id::text), 1, 12), id, api_id, 'bench', sha256(id::text::bytea), '0000', 'active'

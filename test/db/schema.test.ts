@@ -16,6 +16,7 @@ const TABLES = [
   ...['apis', 'api_categories', 'api_allowed_methods', 'api_required_headers', 'api_ratings'],
   ...['pricing_models', 'pricing_tiers', 'promotions'],
   ...['api_subscriptions', 'billing_periods', 'subscription_pricing_history', 'api_keys'],
+  'subscription_adjustments',
   ...['usage_records', 'usage_counters', 'usage_backlog', 'usage_projections'],
   ...['api_usage_analytics', 'api_operation_analytics', 'billing_periods_version'],
   ...['usage_arrivals', 'usage_gaps'],
@@ -70,6 +71,8 @@ const ROWS = {
       pricing_model_id: uuid(seed.planId),
     },
     ...{ ordinal: '9', starts_at: "'2030-01-01'", ends_at: "'2030-02-01'" },
+    ...{ cycle_index: '9', cycle_starts_at: "'2030-01-01'", cycle_ends_at: "'2030-02-01'" },
+    ...{ flat_fee: '0' },
   }),
   api_keys: () => ({
     ...{

@@ -62,9 +62,10 @@ export async function seedPeriod(
 ) {
   const id = newId('per', systemClock)
   const { subscriptionId, planId: pricingModelId } = of
-  await db
-    .insert(schema.billingPeriods)
-    .values({ id, subscriptionId, pricingModelId, ordinal, startsAt, endsAt })
+  await db.insert(schema.billingPeriods).values({
+    ...{ id, subscriptionId, pricingModelId, ordinal, cycleIndex: ordinal, flatFee: 0n },
+    ...{ startsAt, endsAt, cycleStartsAt: startsAt, cycleEndsAt: endsAt },
+  })
   return id
 }
 

@@ -25,6 +25,17 @@ export const SUBSCRIPTION_STATUSES = [
 ] as const
 export type SubscriptionStatus = (typeof SUBSCRIPTION_STATUSES)[number]
 
+export const PERIOD_KINDS = ['trial', 'regular'] as const
+
+/** `plan_change_credit`: unused part of the old plan; `plan_change_charge`: rest of the new one. */
+export const ADJUSTMENT_CODES = [
+  'plan_change_credit',
+  'plan_change_charge',
+  'cancellation_credit',
+  'pause_credit',
+  'manual',
+] as const
+
 export const apiSubscriptions = pgTable(
   'api_subscriptions',
   {
@@ -41,7 +52,20 @@ export const apiSubscriptions = pgTable(
     status: text('status', { enum: SUBSCRIPTION_STATUSES }).notNull(),
     /** First instant of the first period; every later period is counted from it. */
     anchorAt: instant('anchor_at').notNull(),
+    /** While trialing: when the trial ends by date; kept afterwards. Null: there never was one. */
+    trialEndsAt: instant('trial_ends_at'),
+    /** Set while the end is scheduled: the subscription is cancelled when this instant comes. */
+    cancelAt: instant('cancel_at'),
+    /** When it was asked to end. */
     cancelledAt: instant('cancelled_at'),
+    /** When it did end; null while it lives. */
+    endedAt: instant('ended_at'),
+    pausedAt: instant('paused_at'),
+    /** The plan that it gets at `scheduled_plan_at`; both or none. */
+    scheduledPlanId: idColumn('plan', 'scheduled_plan_id').references(() => pricingModels.id),
+    scheduledPlanAt: instant('scheduled_plan_at'),
+    /** What is left of the plan's rate limits, in percent; lowered while an invoice is overdue. */
+    rateLimitPercent: integer('rate_limit_percent').notNull().default(100),
     /** The most that a period may cost, in minor units of the plan's currency; null = no cap. */
     spendCap: bigint('spend_cap', { mode: 'number' }),
     createdAt: createdAt(),
@@ -56,7 +80,17 @@ export const apiSubscriptions = pgTable(
     index('api_subscriptions_user').on(table.userId, table.createdAt, table.id),
     index('api_subscriptions_api').on(table.apiId, table.createdAt, table.id),
     index('api_subscriptions_changed').on(table.changedXid),
+    index('api_subscriptions_trial_due')
+      .on(table.trialEndsAt)
+      .where(sql`${table.status} = 'trialing'`),
+    index('api_subscriptions_cancel_due').on(table.cancelAt).where(sql`${table.endedAt} is null`),
+    index('api_subscriptions_plan_due').on(table.scheduledPlanAt),
     check('api_subscriptions_spend_cap', sql`${table.spendCap} >= 0`),
+    check(
+      'api_subscriptions_scheduled',
+      sql`(${table.scheduledPlanId} is null) = (${table.scheduledPlanAt} is null)`,
+    ),
+    check('api_subscriptions_rate_percent', sql`${table.rateLimitPercent} between 1 and 100`),
     check(
       'api_subscriptions_status_known',
       sql`${table.status} in ('trialing','active','past_due','paused','suspended','cancelled','expired')`,
@@ -64,7 +98,11 @@ export const apiSubscriptions = pgTable(
   ],
 )
 
-/** Half-open `[starts_at, ends_at)`; `ordinal` n is the n-th period after the anchor. */
+/**
+ * Half-open `[starts_at, ends_at)`; the periods of a subscription follow each other without a hole.
+ * A period is a whole cycle of the plan, or the part of one that a plan change, a pause or an end
+ * left of it: then `[starts_at, ends_at)` lies within `[cycle_starts_at, cycle_ends_at)`.
+ */
 export const billingPeriods = pgTable(
   'billing_periods',
   {
@@ -75,19 +113,76 @@ export const billingPeriods = pgTable(
     pricingModelId: idColumn('plan', 'pricing_model_id')
       .notNull()
       .references(() => pricingModels.id),
+    /** 0, 1, 2 …: the order of the periods of a subscription. */
     ordinal: integer('ordinal').notNull(),
+    /** The n-th cycle after the anchor; periods cut from one cycle share it. */
+    cycleIndex: integer('cycle_index').notNull(),
+    cycleStartsAt: instant('cycle_starts_at').notNull(),
+    cycleEndsAt: instant('cycle_ends_at').notNull(),
     startsAt: instant('starts_at').notNull(),
     endsAt: instant('ends_at').notNull(),
+    kind: text('kind', { enum: PERIOD_KINDS }).notNull().default('regular'),
+    /** What the plan's flat fee comes to for this period, in minor units; a share is taken already. */
+    flatFee: bigint('flat_fee', { mode: 'bigint' }).notNull(),
+    /** Billable units that this period includes; null = no quota. */
+    quotaLimit: bigint('quota_limit', { mode: 'number' }),
     status: text('status', { enum: ['open', 'closed', 'invoiced'] })
       .notNull()
       .default('open'),
+    /** The invoice that has the fee due in advance. */
+    advanceInvoiceId: idColumn('inv', 'advance_invoice_id'),
+    /** The invoice that has the usage, and the fee due in arrears. */
+    arrearsInvoiceId: idColumn('inv', 'arrears_invoice_id'),
+    /** Units that invoices have charged so far; later ones become a line of the next invoice. */
+    billedUnits: bigint('billed_units', { mode: 'number' }),
     createdAt: createdAt(),
   },
   (table) => [
     uniqueIndex('billing_periods_ordinal').on(table.subscriptionId, table.ordinal),
     uniqueIndex('billing_periods_start').on(table.subscriptionId, table.startsAt),
     index('billing_periods_due').on(table.endsAt).where(sql`${table.status} = 'open'`),
+    index('billing_periods_arrears_due').on(table.endsAt).where(sql`${table.status} = 'closed'`),
+    index('billing_periods_advance_due')
+      .on(table.startsAt)
+      .where(sql`${table.advanceInvoiceId} is null and ${table.flatFee} > 0`),
     check('billing_periods_forward', sql`${table.endsAt} > ${table.startsAt}`),
+    check(
+      'billing_periods_within_cycle',
+      sql`${table.startsAt} >= ${table.cycleStartsAt} and ${table.endsAt} <= ${table.cycleEndsAt}`,
+    ),
+    check('billing_periods_fee', sql`${table.flatFee} >= 0`),
+    check('billing_periods_kind_known', sql`${table.kind} in ('trial','regular')`),
+  ],
+)
+
+/** Credits and charges that a change of a subscription made; each waits for the next invoice. */
+export const subscriptionAdjustments = pgTable(
+  'subscription_adjustments',
+  {
+    id: idColumn('adj', 'id').primaryKey(),
+    subscriptionId: idColumn('sub', 'subscription_id')
+      .notNull()
+      .references(() => apiSubscriptions.id, { onDelete: 'cascade' }),
+    /** The period that the change cut. */
+    billingPeriodId: idColumn('per', 'billing_period_id')
+      .notNull()
+      .references(() => billingPeriods.id),
+    code: text('code', { enum: ADJUSTMENT_CODES }).notNull(),
+    description: text('description').notNull(),
+    currency: text('currency').notNull(),
+    /** Minor units before tax; below 0 for a credit. */
+    amount: bigint('amount', { mode: 'bigint' }).notNull(),
+    /** Formula and inputs, so that the same computation can be made again. */
+    explain: text('explain').notNull(),
+    /** The invoice that has it; null while it waits. */
+    invoiceId: idColumn('inv', 'invoice_id'),
+    createdAt: createdAt(),
+  },
+  (table) => [
+    index('subscription_adjustments_waiting')
+      .on(table.subscriptionId)
+      .where(sql`${table.invoiceId} is null`),
+    index('subscription_adjustments_subscription').on(table.subscriptionId, table.createdAt),
   ],
 )
 
@@ -103,7 +198,20 @@ export const subscriptionPricingHistory = pgTable(
       .notNull()
       .references(() => pricingModels.id),
     reason: text('reason', {
-      enum: ['subscribed', 'upgrade', 'downgrade', 'migration', 'renewal'],
+      enum: [
+        'subscribed',
+        'upgrade',
+        'downgrade',
+        'migration',
+        'renewal',
+        'trial_ended',
+        'paused',
+        'resumed',
+        'suspended',
+        'reinstated',
+        'cancelled',
+        'expired',
+      ],
     }).notNull(),
     effectiveAt: instant('effective_at').notNull(),
     details: jsonb('details').$type<Record<string, unknown>>().notNull().default({}),

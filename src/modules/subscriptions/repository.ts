@@ -104,11 +104,18 @@ export async function deleteSubscription(db: Db, id: Id<'sub'>): Promise<void> {
   await db.delete(apiSubscriptions).where(eq(apiSubscriptions.id, id))
 }
 
+/** What a period takes from its plan. */
+export interface PeriodTerms {
+  id: Id<'plan'>
+  billingCycle: BillingCycle
+  flatFee: bigint
+  quotaLimit: number | null
+}
+
 export interface DueRenewal {
   id: Id<'sub'>
   anchorAt: Date
-  pricingModelId: Id<'plan'>
-  billingCycle: BillingCycle
+  plan: PeriodTerms
   ordinal: number
 }
 
@@ -118,8 +125,12 @@ export function dueRenewals(db: Db, now: Date, limit: number): Promise<DueRenewa
     .select({
       id: apiSubscriptions.id,
       anchorAt: apiSubscriptions.anchorAt,
-      pricingModelId: apiSubscriptions.pricingModelId,
-      billingCycle: pricingModels.billingCycle,
+      plan: {
+        id: pricingModels.id,
+        billingCycle: pricingModels.billingCycle,
+        flatFee: pricingModels.flatFee,
+        quotaLimit: pricingModels.quotaLimit,
+      },
       ordinal: billingPeriods.ordinal,
     })
     .from(billingPeriods)

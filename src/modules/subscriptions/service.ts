@@ -101,12 +101,14 @@ export class SubscriptionService {
 
   private openPeriod(
     tx: Db,
-    of: { id: Id<'sub'>; anchorAt: Date; plan: Pick<Plan, 'id' | 'billingCycle'>; ordinal: number },
+    of: { id: Id<'sub'>; anchorAt: Date; plan: subscriptions.PeriodTerms; ordinal: number },
   ): Promise<boolean> {
     const { start, end } = periodAt(of.anchorAt, of.plan.billingCycle, of.ordinal)
     return subscriptions.openPeriod(tx, {
       ...{ id: newId('per', this.clock), subscriptionId: of.id, pricingModelId: of.plan.id },
-      ...{ ordinal: of.ordinal, startsAt: start, endsAt: end, createdAt: this.clock.now() },
+      ...{ ordinal: of.ordinal, cycleIndex: of.ordinal, startsAt: start, endsAt: end },
+      ...{ cycleStartsAt: start, cycleEndsAt: end, createdAt: this.clock.now() },
+      ...{ flatFee: of.plan.flatFee, quotaLimit: of.plan.quotaLimit },
     })
   }
 
@@ -119,8 +121,7 @@ export class SubscriptionService {
     for (;;) {
       const due = await subscriptions.dueRenewals(this.db, now, 500)
       if (due.length === 0) return { opened }
-      for (const { id, anchorAt, pricingModelId, billingCycle, ordinal } of due) {
-        const plan = { id: pricingModelId, billingCycle }
+      for (const { id, anchorAt, plan, ordinal } of due) {
         await this.db.transaction(async (tx) => {
           if (await this.openPeriod(tx, { id, anchorAt, plan, ordinal: ordinal + 1 })) opened++
           await subscriptions.closePeriod(tx, id, ordinal)

@@ -33,7 +33,7 @@ export async function loadKeys(
     join api_subscriptions on api_subscriptions.id = subscription_id
     cross join lateral (
       select coalesce(json_agg(json_build_object('id', period.id, 's', starts_at, 'e', ends_at,
-        'b', billable_statuses, 'q', quota_limit) order by ordinal desc), '[]') as periods
+        'b', billable_statuses, 'q', period.quota_limit) order by ordinal desc), '[]') as periods
       from billing_periods as period
       join pricing_models on pricing_models.id = period.pricing_model_id
       where period.subscription_id = api_keys.subscription_id

@@ -1,7 +1,6 @@
 import { eq } from 'drizzle-orm'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ensurePartitions } from '#db/migrate'
-import { pricingModels } from '#db/schema/pricing'
 import { events as queueEvents } from '#db/schema/queue'
 import { billingPeriods } from '#db/schema/subscriptions'
 import { apiOperationAnalytics, usageCounters, usageProjections } from '#db/schema/usage'
@@ -46,9 +45,9 @@ const calls = (of: SeededSubscription, count: number, change: Partial<UsageEvent
 async function withQuota(quotaLimit: number): Promise<SeededSubscription> {
   const subscription = await seedSubscription(database.db)
   await database.db
-    .update(pricingModels)
+    .update(billingPeriods)
     .set({ quotaLimit })
-    .where(eq(pricingModels.id, subscription.planId))
+    .where(eq(billingPeriods.id, subscription.periodId))
   return subscription
 }
 

@@ -61,7 +61,8 @@ beforeAll(async () => {
   mine = await veil.subscribe(consumer, api)
   second = await veil.subscribe(consumer, other)
   const others = await veil.subscribe(stranger, api)
-  await veil.container.sql`update billing_periods set starts_at = starts_at - interval '34 days'`
+  await veil.container.sql`update billing_periods
+    set starts_at = starts_at - interval '34 days', cycle_starts_at = starts_at - interval '34 days'`
   await report([
     ...[10, 20, 30, 40].map((durationMs) => ({ keyId: mine.keyId, path: '/city/17', durationMs })),
     { keyId: mine.keyId, path: '/city/18', status: 404, durationMs: 1_000 },
