@@ -18,6 +18,7 @@ const SLUGS = [
   ...['a', 'ab', 'abc', 'a-b', 'a-', 'a--b', 'b', '0', '00', 'acme', 'acme-1', 'acme-10', 'acme-2'],
   ...Array.from({ length: 60 }, (_, index) => `acme-${index + 100}`),
   ...Array.from({ length: 20 }, (_, index) => 'z'.repeat(index + 1)),
+  ...['x', ...[...'abcdefghijklmnopqrstuvwxyz0123456789-'].map((char) => `x${char}`)],
 ]
 const KEY = `veil_${testKeyId(1)}_good`
 

@@ -24,12 +24,14 @@ function node(leaves: TreeLeaf[], group: string): CaddyRoute[] {
 }
 
 function leafRoute({ slug, route }: TreeLeaf, group: string): CaddyRoute {
-  return { ...route, group, match: [{ path: [`/${slug}`, `/${slug}/*`] }] }
+  return { ...route, group, match: [{ path: pathsOf(slug) }] }
 }
 
-/** Leaves that share `prefix`; `exact` for the one that is the common prefix itself. */
+const pathsOf = (slug: string): string[] => [`/${slug}`, `/${slug}/*`]
+
+/** Leaves that share what is before the `*` of a path, or the one that is no more than the common prefix. */
 interface Branch {
-  prefix: string
+  paths: string[]
   leaves: TreeLeaf[]
 }
 
@@ -43,7 +45,11 @@ function branches(sorted: TreeLeaf[]): Branch[] {
     if (branch) branch.push(leaf)
     else found.set(prefix, [leaf])
   }
-  return [...found].map(([prefix, leaves]) => ({ prefix, leaves }))
+  return [...found].map(([prefix, leaves]) => ({
+    // The slug that is the common prefix itself: with a `*` it would take all the others' calls.
+    paths: prefix.length === length ? pathsOf(prefix) : [`/${prefix}*`],
+    leaves,
+  }))
 }
 
 /** Of sorted strings the first and the last differ soonest. */
@@ -80,7 +86,7 @@ function binRoute(bin: Branch[], group: string, index: number): CaddyRoute {
   if (only && leaves.length === 1) return leafRoute(only, group)
   return {
     group,
-    match: [{ path: bin.map((branch) => `/${branch.prefix}*`) }],
+    match: [{ path: bin.flatMap((branch) => branch.paths) }],
     handle: [{ handler: 'subroute', routes: node(leaves, `${group}.${index}`) }],
   }
 }

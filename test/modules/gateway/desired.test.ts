@@ -14,7 +14,15 @@ import { MAX_CHILDREN, prefixTree } from '../../../src/modules/gateway/tree'
 const leavesOf = (slugs: string[]) =>
   slugs.map((slug) => ({ slug, route: { handle: [{ handler: 'leaf', slug }] } }))
 const slug = fc.stringMatching(/^[ab0][ab0-]{0,5}$/)
-const slugs = fc.uniqueArray(slug, { maxLength: 200 })
+const CHARACTERS = [...'abcdefghijklmnopqrstuvwxyz0123456789-']
+/** A slug and more others that begin with it than a node holds, so that branches share a route. */
+const family = fc
+  .tuple(slug, fc.subarray(CHARACTERS, { minLength: 17 }))
+  .map(([first, ends]) => [first, ...ends.map((end) => `${first}${end}`)])
+/** Few characters, for depth; or families among them, for width. */
+const slugs = fc
+  .tuple(fc.uniqueArray(slug, { maxLength: 200 }), fc.array(family, { maxLength: 2 }))
+  .map(([some, families]) => [...new Set([...some, ...families.flat()])])
 
 /** What Caddy does: of a group the first route that matches runs; a subroute falls through. */
 function find(routes: CaddyRoute[], path: string): string | null {
@@ -55,6 +63,16 @@ describe('prefixTree', () => {
         expect(find(tree, `/${stranger}/x`)).toBe(all.includes(stranger) ? stranger : null)
       }),
     )
+  })
+
+  test.each([
+    ['numbers', Array.from({ length: 30 }, (_, index) => `x${index + 1}`)],
+    ['letters', [...'abcdefghijklmnopqrstuvwxyz0123456789-'].map((char) => `x${char}`)],
+    ['one more each time', Array.from({ length: 40 }, (_, index) => `x${'y'.repeat(index + 1)}`)],
+  ])('a slug that others begin with hides none of them: %s', (_name, longer) => {
+    const all = ['x', ...longer]
+    const tree = prefixTree(leavesOf(all))
+    expect(all.map((one) => find(tree, `/${one}/z`))).toEqual(all)
   })
 
   test('a node has at most 16 routes and a group of its own', () => {
