@@ -3,7 +3,7 @@ import { buildCron } from '#app/background'
 import type { Container } from '#app/container'
 import { JobRuns } from '#infra/cron'
 import { createHttpApp } from '#infra/http'
-import { JobService, jobRoutes, queueRoutes } from '#modules/backoffice'
+import { JobService, jobRoutes, queueRoutes, sandboxRoutes } from '#modules/backoffice'
 import { billingRoutes } from '#modules/billing'
 import { categoryRoutes, marketplaceRoutes, providerRoutes, takedownRoutes } from '#modules/catalog'
 import { gatewayRoutes } from '#modules/gateway'
@@ -50,6 +50,7 @@ export function buildApp(container: Container) {
       queueRoutes(container.queue),
       gatewayRoutes(container.reconciler),
       jobRoutes(jobs),
+      sandboxRoutes(container.sandbox),
     ],
     authorize: identity.authorize,
     idempotency: container.idempotency,

@@ -72,6 +72,8 @@ export const ENVIRONMENT = z.object({
   PERMIT_PACKAGE_MANAGER: flag.default(true),
   VEIL_DATA_DIR: z.string().min(1).default('.veil'),
   VEIL_SECRET: z.string().min(32, 'must have at least 32 characters').optional(),
+  /** A sandbox has a clock that an admin can move. */
+  VEIL_SANDBOX: flag.default(false),
   PRICING_FILE: z.string().min(1).default('pricing.yaml'),
   ADMIN_EMAIL: z
     .string()
@@ -105,6 +107,7 @@ export interface Config {
   /** Null where it is made at the first start and kept in the data folder. */
   secret: string | null
   pricingFile: string
+  sandbox: boolean
   admin: { email: string; password: string | null }
   database: { url: string | null; port: number | null }
   gateway: {
@@ -160,6 +163,7 @@ export function readConfig(environment: Record<string, string | undefined> = pro
   const mistakes = [
     ...(parsed.error?.issues ?? []).map(({ path, message }) => `${String(path[0])}: ${message}`),
     ...missingInProduction(given),
+    ...sandboxInProduction(given),
     ...(parsed.success ? [...portsTakenTwice(parsed.data), ...senderMissing(parsed.data)] : []),
   ]
   if (!parsed.success || mistakes.length > 0) throw new ConfigError([...new Set(mistakes)])
@@ -179,6 +183,13 @@ function missingInProduction(given: Record<string, string | undefined>): string[
   return Object.entries(NEEDED_IN_PRODUCTION)
     .filter(([name]) => given[name] === undefined)
     .map(([name, hint]) => `${name}: must be set when NODE_ENV=production${hint}`)
+}
+
+/** Whoever can move the clock can end trials, expire keys and bill months that never were. */
+function sandboxInProduction({ NODE_ENV, VEIL_SANDBOX }: Record<string, string | undefined>) {
+  return NODE_ENV === 'production' && VEIL_SANDBOX === 'true'
+    ? ['VEIL_SANDBOX: must not be true when NODE_ENV=production']
+    : []
 }
 
 /** A made-up sender would only teach other servers to distrust this one. */
@@ -225,6 +236,7 @@ function toConfig(env: Environment): Config {
     dataDir: env.VEIL_DATA_DIR,
     secret: env.VEIL_SECRET ?? null,
     pricingFile: env.PRICING_FILE,
+    sandbox: env.VEIL_SANDBOX,
     admin: { email: env.ADMIN_EMAIL, password: env.ADMIN_PASSWORD ?? null },
     database: { url: env.DATABASE_URL ?? null, port: env.POSTGRES_PORT ?? null },
     gateway: gatewayOf(env),

@@ -1,6 +1,6 @@
 import type { Config } from '#app/config'
 import type { Database } from '#db/client'
-import { systemClock } from '#infra/clock'
+import { SandboxClock, systemClock } from '#infra/clock'
 import { IdempotencyStore } from '#infra/http'
 import type { Logger } from '#infra/logger'
 import { SmtpSender } from '#infra/mail'
@@ -10,7 +10,7 @@ import { type AtFailpoint, dieAt } from '#lib/failpoint'
 import type { OutboundPolicy } from '#lib/outbound'
 import { pinnedCertificate } from '#lib/pinned-certificate'
 import { createSealer } from '#lib/sealing'
-import { QueueService } from '#modules/backoffice'
+import { QueueService, SandboxService } from '#modules/backoffice'
 import { RunningCostService, SpendCapService } from '#modules/billing'
 import {
   CatalogService,
@@ -70,7 +70,9 @@ export type Container = ReturnType<typeof buildContainer>
 
 /** Builds every service once. What depends on what can be read off the order. */
 export function buildContainer(options: ContainerOptions) {
-  const { config, database, logger, secrets, clock = systemClock } = options
+  const { config, database, logger, secrets } = options
+  const sandboxClock = config.sandbox ? new SandboxClock(options.clock ?? systemClock) : null
+  const clock = sandboxClock ?? options.clock ?? systemClock
   const { db, sql } = database
   const { coordinator, ...gateway } = buildGateways(options, clock)
   const identity = createIdentity({
@@ -112,6 +114,7 @@ export function buildContainer(options: ContainerOptions) {
     ...{ takedowns, usage, usageReports, completeness, queue, keyRotation },
     ...{ ...gateway, coordinator, idempotency },
     runningCost: new RunningCostService(db, quota),
+    sandbox: new SandboxService(database, sandboxClock),
     spendCaps: new SpendCapService(db, quota, clock),
     ...notificationServices(options, clock, outboundPolicy),
   }

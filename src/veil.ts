@@ -110,6 +110,7 @@ export class Veil {
 
   private async startRoles(container: Container): Promise<void> {
     const { roles } = this.config
+    if (!this.surroundings.databaseAway) this.running.push(await container.sandbox.start())
     if (roles.includes('edge')) await this.run(new Edge(container, this.surroundings.usageLog))
     if (roles.includes('worker')) await this.run(buildWorker(container))
     if (roles.includes('cron')) {

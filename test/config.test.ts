@@ -66,6 +66,11 @@ test('production takes what it is given, logs requests and keeps away from priva
   })
 })
 
+test('production is no sandbox', () => {
+  expect(readConfig({ VEIL_SANDBOX: 'true' }).sandbox).toBe(true)
+  expect(names({ ...production, VEIL_SANDBOX: 'true' })).toEqual(['VEIL_SANDBOX'])
+})
+
 test('production without its secrets names all of them, beside the other mistakes', () => {
   const names = (environment: Record<string, string>) =>
     mistakesOf(environment).map((mistake) => mistake.split(':')[0])

@@ -27,6 +27,7 @@ const ADMIN = [
   'mails:read',
   'queue:read',
   'queue:manage',
+  'sandbox:manage',
   'usage:audit',
 ] as const
 

@@ -19,6 +19,12 @@ export const leases = pgTable('leases', {
   expiresAt: instant('expires_at').notNull(),
 })
 
+/** Moves of a sandbox's clock: from `since` of the machine's clock on, it is so far ahead of it. */
+export const sandboxClockMoves = pgTable('sandbox_clock_moves', {
+  since: instant('since').primaryKey(),
+  offsetMs: bigint('offset_ms', { mode: 'number' }).notNull(),
+})
+
 /** How each job's last run went. */
 export const jobRuns = pgTable('job_runs', {
   name: text('name').primaryKey(),

@@ -1,4 +1,2 @@
-import type { Clock } from '#lib/clock'
-
-// biome-ignore lint/plugin: the one place where the wall clock is read.
-export const systemClock: Clock = { now: () => new Date() }
+export { type ClockMove, SandboxClock } from './sandbox-clock'
+export { systemClock } from './system-clock'

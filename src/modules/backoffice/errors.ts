@@ -46,3 +46,21 @@ export class RetryWithoutFilter extends AppError {
     })
   }
 }
+
+export class SandboxOff extends AppError {
+  readonly kind = 'conflict'
+  readonly code = 'sandbox_off'
+  constructor() {
+    super(
+      'This Veil is no sandbox, so its clock is that of the machine. Start it with VEIL_SANDBOX=true.',
+    )
+  }
+}
+
+export class ClockBackwards extends AppError {
+  readonly kind = 'conflict'
+  readonly code = 'clock_backwards'
+  constructor(now: Date) {
+    super(`The clock goes forward only; it shows ${now.toISOString()}.`)
+  }
+}

@@ -1,4 +1,5 @@
 import { storable } from '#infra/queue'
+import type { Clock } from '#lib/clock'
 import { isCanonicalEvent } from './event-check'
 import { type UsageEvent, UsageEventSchema } from './events'
 
@@ -19,6 +20,19 @@ export interface Rejection {
 export interface Admission {
   accepted: UsageEvent[]
   rejected: Rejection[]
+}
+
+/** Calls of a gateway in our time: its machine's clock is not ours where ours can be moved. */
+export function inOurTime<E extends { id: string }>(
+  events: readonly E[],
+  clock: Clock,
+): readonly E[] {
+  if (!clock.shownAt) return events
+  return events.map((event) => {
+    const at = new Date((event as { at?: string }).at ?? Number.NaN)
+    const isInstant = !Number.isNaN(at.getTime())
+    return isInstant ? { ...event, at: clock.shownAt?.(at).toISOString() } : event
+  })
 }
 
 /** Looks at each event by itself: one bad event never keeps its neighbours out. */

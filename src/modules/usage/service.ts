@@ -4,7 +4,7 @@ import { addDeadLetters, publish } from '#infra/queue'
 import type { Actor } from '#lib/access'
 import type { Clock } from '#lib/clock'
 import { parseId } from '#lib/id'
-import { type Admission, admit, storableCopy } from './admission'
+import { type Admission, admit, inOurTime, storableCopy } from './admission'
 import { UsageBacklog } from './backlog'
 import { addToBacklog } from './backlog-repository'
 import { markArrived } from './completeness-repository'
@@ -40,8 +40,9 @@ export class UsageService {
    *
    * @throws UsageBacklogFull while too many calls wait
    */
-  async receive(events: readonly { id: string }[]) {
+  async receive(sent: readonly { id: string }[]) {
     await this.backlog.demandRoom()
+    const events = inOurTime(sent, this.clock)
     const { accepted, rejected } = admit(events, this.clock.now())
     await this.db.transaction(async (tx) => {
       if (accepted.length > 0) {
