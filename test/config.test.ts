@@ -68,7 +68,9 @@ test('production takes what it is given, logs requests and keeps away from priva
 
 test('production is no sandbox', () => {
   expect(readConfig({ VEIL_SANDBOX: 'true' }).sandbox).toBe(true)
-  expect(names({ ...production, VEIL_SANDBOX: 'true' })).toEqual(['VEIL_SANDBOX'])
+  expect(mistakesOf({ ...production, VEIL_SANDBOX: 'true' })).toEqual([
+    'VEIL_SANDBOX: must not be true when NODE_ENV=production',
+  ])
 })
 
 test('production without its secrets names all of them, beside the other mistakes', () => {
