@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type Decimal, divideRounded, parseDecimal } from '#lib/decimal'
-import { priceOf } from '#lib/money'
+import { allocate, priceOf, prorate } from '#lib/money'
 
 describe('parseDecimal', () => {
   test.each<[string, bigint, number]>([
@@ -111,6 +111,94 @@ describe('priceOf', () => {
       fc.property(quantity, rate, (count, { units, scale }) => {
         const longer = { units: units * 1000n, scale: scale + 3 }
         expect(priceOf(count, longer)).toBe(priceOf(count, { units, scale }))
+      }),
+    )
+  })
+})
+
+describe('prorate', () => {
+  test.each<[bigint, bigint, bigint, bigint]>([
+    [2900n, 0n, 31n, 0n],
+    [2900n, 31n, 31n, 2900n],
+    [2900n, 15n, 31n, 1403n], // 1403.2258…
+    [2900n, 16n, 31n, 1497n], // 1496.7741…
+    [1n, 1n, 2n, 1n],
+    [-1n, 1n, 2n, -1n],
+    [1n, 1n, 3n, 0n],
+    [-2900n, 16n, 31n, -1497n],
+    [0n, 1n, 3n, 0n],
+  ])('%s × %s/%s = %s', (amount, part, whole, expected) => {
+    expect(prorate(amount, { part, whole })).toBe(expected)
+  })
+
+  test('is at most half a unit from the exact share', () => {
+    fc.assert(
+      fc.property(
+        amount,
+        fc.bigInt(0n, 10n ** 12n),
+        fc.bigInt(1n, 10n ** 12n),
+        (of, part, more) => {
+          const whole = part + more
+          const error = prorate(of, { part, whole }) * whole - of * part
+          expect(magnitude(error) * 2n <= whole).toBe(true)
+        },
+      ),
+    )
+  })
+})
+
+const amount = fc.bigInt({ min: -(10n ** 15n), max: 10n ** 15n })
+
+describe('allocate', () => {
+  test.each<[bigint, bigint[], bigint[]]>([
+    [0n, [1n, 2n], [0n, 0n]],
+    [0n, [], []],
+    [0n, [0n], [0n]],
+    [100n, [7n], [100n]],
+    [100n, [1n, 1n, 1n], [34n, 33n, 33n]],
+    [101n, [1n, 1n, 1n], [34n, 34n, 33n]],
+    [-100n, [1n, 1n, 1n], [-34n, -33n, -33n]],
+    // Exactly 1.9, 1.9 and 15.2: two are left, and 0.9 is more than 0.2.
+    [19n, [1n, 1n, 8n], [2n, 2n, 15n]],
+    [10n, [0n, 5n, 0n, 5n], [0n, 5n, 0n, 5n]],
+    // A price of 30 with a discount of 10: exactly 15 and −5.
+    [10n, [30n, -10n], [15n, -5n]],
+    // Exactly 10.5 and −3.5: both are rounded down, the one left goes to the first.
+    [7n, [30n, -10n], [11n, -4n]],
+    [10n, [-30n, 10n], [15n, -5n]],
+    [1n, [1n, 2n, 3n], [0n, 0n, 1n]],
+  ])('%s by [%s] is [%s]', (total, weights, expected) => {
+    expect(allocate(total, weights)).toEqual(expected)
+  })
+
+  test('of something by nothing is refused', () => {
+    expect(() => allocate(1n, [])).toThrow(RangeError)
+    expect(() => allocate(-1n, [0n, 0n])).toThrow(RangeError)
+  })
+
+  const weights = fc.array(fc.bigInt(-1_000_000n, 1_000_000n), { minLength: 1, maxLength: 12 })
+  const sumOf = (parts: readonly bigint[]) => parts.reduce((sum, part) => sum + part, 0n)
+
+  test('the parts sum to the whole, and none is a unit or more from its exact share', () => {
+    fc.assert(
+      fc.property(amount, weights, (total, by) => {
+        const whole = sumOf(by)
+        fc.pre(whole !== 0n)
+        const parts = allocate(total, by)
+        expect(sumOf(parts)).toBe(total)
+        parts.forEach((part, index) => {
+          const error = part * whole - total * (by[index] ?? 0n)
+          expect(magnitude(error) < magnitude(whole)).toBe(true)
+        })
+        expect(allocate(-total, by)).toEqual(parts.map((part) => -part))
+      }),
+    )
+  })
+
+  test('a fee split over the parts of its period sums to the fee', () => {
+    fc.assert(
+      fc.property(amount, fc.array(fc.bigInt(1n, 10n ** 10n), { minLength: 1 }), (fee, parts) => {
+        expect(sumOf(allocate(fee, parts))).toBe(fee)
       }),
     )
   })
