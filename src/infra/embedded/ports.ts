@@ -1,10 +1,24 @@
+import { randomInt } from 'node:crypto'
 import { createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 const LOOPBACK = '127.0.0.1'
 
-/** A TCP port on which nobody listened a moment ago. Another program may take it before the caller does. */
-export function freePort(host: string = LOOPBACK): Promise<number> {
+/** Below the ports that Linux (32768 on) and macOS (49152 on) give to outgoing connections. */
+const LOWEST_PORT = 10_000
+const HIGHEST_PORT = 32_767
+/** So many taken ones in a row are no chance: the system then picks one, or says what is wrong. */
+const MOST_DRAWS = 50
+
+/**
+ * A TCP port on which nobody listened a moment ago, drawn by lot: another program could take it before
+ * the caller does, but no connection does so by chance, and hardly ever somebody else who draws.
+ */
+export async function freePort(host: string = LOOPBACK): Promise<number> {
+  for (let draw = 0; draw < MOST_DRAWS; draw++) {
+    const port = randomInt(LOWEST_PORT, HIGHEST_PORT + 1)
+    if (await isPortFree(port, host)) return port
+  }
   return listenOnce(0, host)
 }
 
