@@ -27,7 +27,7 @@ export const queueBench: Bench = {
 
 /** The tables that hold jobs, to be emptied between rounds. */
 const CONTENDERS = {
-  veil: ['events', 'event_claims'],
+  veil: ['events', 'event_claims', 'event_counts'],
   'pg-boss': ['pgboss.job'],
   graphile: ['graphile_worker._private_jobs'],
   sql: ['jobs'],

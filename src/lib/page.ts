@@ -30,12 +30,13 @@ export function decodeCursor(text: string): Cursor | null {
   return Number.isNaN(createdAt.getTime()) ? null : { createdAt, id }
 }
 
-/** Cuts `limit + 1` rows, read in order, down to a page that knows whether it is the last. */
-export function toPage<T extends { createdAt: Date; id: string }>(
-  rows: T[],
-  limit: number,
-): Page<T> {
+/**
+ * Cuts `limit + 1` rows, read in order, down to a page that knows whether it is the last.
+ *
+ * @param goOnAfter where looking ended, when it did before the end of the list
+ */
+export function toPage<T extends Cursor>(rows: T[], limit: number, goOnAfter?: Cursor): Page<T> {
   const items = rows.slice(0, limit)
-  const last = items.at(-1)
-  return { items, nextCursor: rows.length > limit && last ? encode(last) : null }
+  const last = rows.length > limit ? items.at(-1) : goOnAfter
+  return { items, nextCursor: last ? encode(last) : null }
 }

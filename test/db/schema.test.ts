@@ -21,7 +21,7 @@ const TABLES = [
   ...['api_usage_analytics', 'api_operation_analytics', 'billing_periods_version'],
   ...['usage_arrivals', 'usage_gaps'],
   ...['invoices', 'payment_records', 'approvals', 'approval_comments', 'approval_history'],
-  ...['event_claims', 'event_history', 'event_rates', 'gateway_drift', 'job_runs'],
+  ...['event_claims', 'event_counts', 'event_history', 'event_rates', 'gateway_drift', 'job_runs'],
   'sandbox_clock_moves',
   ...['gateway_commits', 'leases', 'events', 'dead_letters', 'idempotency_keys', 'audit_log'],
   ...['outbox_mails', 'webhook_endpoints', 'webhook_deliveries'],

@@ -96,6 +96,14 @@ export const eventHistory = pgTable(
   ],
 )
 
+/** What each statement added to the events that are not over, and took from them; merged now and then. */
+export const eventCounts = pgTable('event_counts', {
+  type: text('type').notNull(),
+  waiting: bigint('waiting', { mode: 'number' }).notNull(),
+  /** Events that were not added because their dedupe key was taken. */
+  deduped: bigint('deduped', { mode: 'number' }).notNull().default(0),
+})
+
 /** How attempts ended, by minute and worker: rates without looking at the hot table. */
 export const eventRates = pgTable(
   'event_rates',

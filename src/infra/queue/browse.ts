@@ -1,4 +1,4 @@
-import { and, desc, eq, type SQL, sql } from 'drizzle-orm'
+import { and, desc, eq, isNull, lt, type SQL, sql } from 'drizzle-orm'
 import type { Db } from '#db/client'
 import { olderThan } from '#db/paging'
 import { type AttemptError, deadLetters, eventHistory, events } from '#db/schema/queue'
@@ -6,8 +6,9 @@ import type { Id } from '#lib/id'
 import { type Page, type PageRequest, toPage } from '#lib/page'
 import { type DeadLetterFilter, whichLetters } from './redrive'
 
-export type WaitingState = 'ready' | 'scheduled' | 'running' | 'retrying'
-export type EventState = WaitingState | 'done' | 'cancelled' | 'dead'
+type WaitingState = 'ready' | 'scheduled' | 'running' | 'retrying'
+type OverState = 'done' | 'cancelled'
+export type EventState = WaitingState | OverState | 'dead'
 
 /** An event as an operator sees it. */
 export interface EventView {
@@ -26,52 +27,104 @@ export interface EventView {
   finishedAt: Date | null
 }
 
-/** One reading of the columns: the same words in lists and statistics. */
-export const STATE = sql<WaitingState>`case
+/** One reading of the columns; the statistics count by it. */
+const STATE = sql<WaitingState>`case
   when ${events.claimToken} is not null then 'running'
   when ${events.runAt} = 'infinity' or ${events.runAt} <= now() then 'ready'
   when ${events.errors} <> '[]' then 'retrying'
   else 'scheduled' end`
 
 /**
- * Events by state and type, the youngest first. Without a state: all that are not over. What is done
- * is there for types that keep a history; what died is among the dead letters.
+ * Rows that a page looks at: with a filter that few of them pass it is short, and its cursor goes on
+ * behind them. So it takes as long among ten events as among ten million, and no index for it.
  */
-export async function listEvents(
+const MOST_LOOKED_AT = 10_000
+
+/**
+ * Events by state and type, the youngest first; a page may be short, or empty, before the last one.
+ * Without a state: all that are not over. What is done is there for types that keep a history; what
+ * died is among the dead letters.
+ */
+export function listEvents(
   db: Db,
-  filter: { state?: Exclude<EventState, 'dead'>; type?: string },
-  { limit, after }: PageRequest,
+  { state, type }: { state?: Exclude<EventState, 'dead'>; type?: string },
+  page: PageRequest,
+  mostLookedAt = MOST_LOOKED_AT,
 ): Promise<Page<EventView>> {
-  const { state, type } = filter
-  const isOver = state === 'done' || state === 'cancelled'
-  const rows = isOver
-    ? await selectOver(
-        db,
-        and(
-          eq(eventHistory.state, state),
-          type === undefined ? undefined : eq(eventHistory.type, type),
-          olderThan(eventHistory, after),
-        ),
-        limit + 1,
-      )
-    : await selectWaiting(
-        db,
-        and(
-          state && eq(STATE, state),
-          type === undefined ? undefined : eq(events.type, type),
-          olderThan(events, after),
-        ),
-        limit + 1,
-      )
-  return toPage(rows, limit)
+  return state === 'done' || state === 'cancelled'
+    ? listOver(db, { state, type }, page, mostLookedAt)
+    : listWaiting(db, { state, type }, page, mostLookedAt)
 }
+
+interface Filter<State> {
+  state: State | undefined
+  type: string | undefined
+}
+
+async function listWaiting(
+  db: Db,
+  { state, type }: Filter<WaitingState>,
+  { limit, after }: PageRequest,
+  mostLookedAt: number,
+): Promise<Page<EventView>> {
+  const looked = selectWaiting(db)
+    // Ids are UUIDv7: their order is that of publication, by the publishers' clocks.
+    .where(after ? lt(events.id, after.id as Id<'evt'>) : undefined)
+    .orderBy(desc(events.id))
+    .limit(mostLookedAt)
+    .as('looked')
+  const [rows, [last]] = await Promise.all([
+    db
+      .select()
+      .from(looked)
+      .where(and(isNull(looked.doneUntil), is(looked.state, state), is(looked.type, type)))
+      .orderBy(desc(looked.id))
+      .limit(limit + 1),
+    db
+      .select({ id: looked.id, createdAt: looked.createdAt })
+      .from(looked)
+      .offset(mostLookedAt - 1),
+  ])
+  return toPage(rows.map(waitingView), limit, last)
+}
+
+async function listOver(
+  db: Db,
+  { state, type }: Filter<OverState>,
+  { limit, after }: PageRequest,
+  mostLookedAt: number,
+): Promise<Page<EventView>> {
+  const looked = db
+    .select()
+    .from(eventHistory)
+    .where(olderThan(eventHistory, after))
+    .orderBy(desc(eventHistory.createdAt), desc(eventHistory.id))
+    .limit(mostLookedAt)
+    .as('looked')
+  const [rows, [last]] = await Promise.all([
+    db
+      .select()
+      .from(looked)
+      .where(and(is(looked.state, state), is(looked.type, type)))
+      .orderBy(desc(looked.createdAt), desc(looked.id))
+      .limit(limit + 1),
+    db
+      .select({ id: looked.id, createdAt: looked.createdAt })
+      .from(looked)
+      .offset(mostLookedAt - 1),
+  ])
+  return toPage(rows.map(overView), limit, last)
+}
+
+const is = (column: Parameters<typeof eq>[0], value: string | undefined): SQL | undefined =>
+  value === undefined ? undefined : eq(column, value)
 
 /** The event wherever it is by now; null when it is unknown, or done without a history. */
 export async function getEvent(db: Db, id: Id<'evt'>): Promise<EventView | null> {
-  const [waiting] = await selectWaiting(db, eq(events.id, id), 1)
-  if (waiting) return waiting
-  const [over] = await selectOver(db, eq(eventHistory.id, id), 1)
-  if (over) return over
+  const [waiting] = await selectWaiting(db).where(and(eq(events.id, id), isNull(events.doneUntil)))
+  if (waiting) return waitingView(waiting)
+  const [over] = await db.select().from(eventHistory).where(eq(eventHistory.id, id)).limit(1)
+  if (over) return overView(over)
   const [letter] = await db.select().from(deadLetters).where(eq(deadLetters.eventId, id))
   if (!letter) return null
   const { type, payload, priority, attempts, orderingKey, dedupeKey, errors } = letter
@@ -98,32 +151,26 @@ export async function listDeadLetters(
   return toPage(rows, limit)
 }
 
-async function selectWaiting(db: Db, which: SQL | undefined, limit: number): Promise<EventView[]> {
+function selectWaiting(db: Db) {
   const { id, type, payload, attempts, orderingKey, dedupeKey, errors, createdAt } = events
-  const rows = await db
+  return db
     .select({
       ...{ id, type, payload, attempts, orderingKey, dedupeKey, errors, createdAt },
-      state: STATE,
-      priority: sql<number>`-${events.rank}`,
-      runAt: sql<string | null>`nullif(${events.runAt}, 'infinity')`,
+      doneUntil: events.doneUntil,
+      state: STATE.as('state'),
+      priority: sql<number>`-${events.rank}`.as('priority'),
+      dueAt: sql<string | null>`nullif(${events.runAt}, 'infinity')`.as('due_at'),
     })
     .from(events)
-    .where(and(sql`${events.doneUntil} is null`, which))
-    .orderBy(desc(events.createdAt), desc(events.id))
-    .limit(limit)
-  return rows.map((row) => ({
-    ...row,
-    runAt: row.runAt === null ? null : new Date(row.runAt),
-    finishedAt: null,
-  }))
+    .$dynamic()
 }
 
-async function selectOver(db: Db, which: SQL | undefined, limit: number): Promise<EventView[]> {
-  const rows = await db
-    .select()
-    .from(eventHistory)
-    .where(which)
-    .orderBy(desc(eventHistory.createdAt), desc(eventHistory.id))
-    .limit(limit)
-  return rows.map((row) => ({ ...row, runAt: null }))
-}
+type WaitingRow = Awaited<ReturnType<typeof selectWaiting>>[number]
+
+const waitingView = ({ doneUntil: _, dueAt, ...row }: WaitingRow): EventView => ({
+  ...row,
+  runAt: dueAt === null ? null : new Date(dueAt),
+  finishedAt: null,
+})
+
+const overView = (row: typeof eventHistory.$inferSelect): EventView => ({ ...row, runAt: null })

@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm'
 import { afterCommit, type Db, rawClient } from '#db/client'
 import type { Id } from '#lib/id'
 import { bellOf } from './bell'
+import { COUNT_OUT } from './counts'
 import { digitsOf } from './ids'
 import { freeSuccessors } from './ordering'
 import { toHistory } from './settle'
@@ -25,7 +26,8 @@ export async function cancel(
     if (!event) return 'unknown'
     if (event.running) return 'running'
     await raw.unsafe(
-      `with gone as (delete from events where id = $1 returning *) ${toHistory('cancelled')}`,
+      `with gone as (delete from events where id = $1 returning *), counted as (${COUNT_OUT})
+       ${toHistory('cancelled')}`,
       [digitsOf(eventId)],
     )
     const freed = await freeSuccessors(raw, event.ordering_key === null ? [] : [event.ordering_key])

@@ -8,6 +8,7 @@ export {
 } from './browse'
 export { cancel, cleanup } from './cancel'
 export type { ClaimedEvent } from './claim'
+export { countUnfinished } from './counts'
 export { addDeadLetters, type DeadLetter } from './dead-letters'
 export { Discard, describeError, type Outcome, type RetryPolicy, Snooze, storable } from './decide'
 export { defineEvent, type EventDefinition } from './event'

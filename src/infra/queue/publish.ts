@@ -58,10 +58,11 @@ export async function publishMany<T>(
   const rows = firstOfEachKey(publications).map((publication) => toRow(event, publication))
   if (rows.length === 0) return []
   const keys = [...new Set(rows.flatMap((row) => row.ordering_key ?? []))].sort()
-  if (keys.length === 0) return insertEvents(db, event.name, rows)
+  const bulk = { type: event.name, rows, offered: publications.length }
+  if (keys.length === 0) return insertEvents(db, bulk)
   return db.transaction(async (tx) => {
     await takeTurns(tx, keys)
-    return insertEvents(tx, event.name, rows)
+    return insertEvents(tx, bulk)
   })
 }
 
@@ -120,15 +121,29 @@ const UNLESS_TAKEN = `
     done_until = null
   where events.done_until < clock_timestamp()`
 
-/** Looking for a taken key costs a second look at each row: only where there are keys. */
-const PLAIN = `${INSERT} returning id`
-const KEYED = `${INSERT} ${UNLESS_TAKEN} returning id`
+/** What was offered and not added found its dedupe key taken. */
+const counted = (insert: string) => `
+  with added as (${insert} returning id), counted as (
+    insert into event_counts (type, waiting, deduped)
+    select $1, count(*), $3::integer - count(*) from added)
+  select id from added`
 
-async function insertEvents(db: Db, type: string, rows: readonly Row[]): Promise<Id<'evt'>[]> {
+/** Looking for a taken key costs a second look at each row: only where there are keys. */
+const PLAIN = counted(INSERT)
+const KEYED = counted(`${INSERT} ${UNLESS_TAKEN}`)
+
+interface Bulk {
+  type: string
+  rows: readonly Row[]
+  /** Events that the caller wanted to add. */
+  offered: number
+}
+
+async function insertEvents(db: Db, { type, rows, offered }: Bulk): Promise<Id<'evt'>[]> {
   const statement = rows.some((row) => row.dedupe_key !== undefined) ? KEYED : PLAIN
   const added = await rawClient(db).unsafe<{ id: string }[]>(
     statement,
-    [type, JSON.stringify(rows)],
+    [type, JSON.stringify(rows), offered],
     { prepare: true },
   )
   const isDue = rows.some((row) => row.delay_ms <= 0)

@@ -83,7 +83,9 @@ async function redriveChunk(tx: Db, ids: readonly Id<'dlq'>[]) {
       from dead_letters where id = any(${sql.param(ids.map(digitsOf))}::uuid[])
       order by created_at, id
       on conflict do nothing
-      returning id
+      returning id, type
+    ), counted as (
+      insert into event_counts (type, waiting) select type, count(*) from added group by type
     )
     delete from dead_letters using added where dead_letters.id = added.id returning added.id`)
   for (const type of new Set(chosen.map((letter) => letter.type))) {

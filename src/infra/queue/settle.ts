@@ -1,5 +1,6 @@
 import type { Sql } from '#db/client'
 import type { ClaimedEvent } from './claim'
+import { COUNT_OUT } from './counts'
 import type { Decision } from './decide'
 import { digitsOf, uuidArray } from './ids'
 import { freeSuccessors } from './ordering'
@@ -105,13 +106,18 @@ async function completeEvents(
   for (const ending of ['plain', 'windowed'] as const) {
     const mine = done.filter(({ event }) => event.isWindowed === (ending === 'windowed'))
     if (mine.length === 0) continue
-    const end = END[ending]
-    const before = endsClaim ? `with over as (${END_CLAIM})` : ''
-    const statement = keepsHistory
-      ? `${before === '' ? 'with' : `${before},`} gone as (${end} returning *) ${toHistory('done')}`
-      : `${before} ${end}`
-    const ids = uuidArray(mine.map(({ event }) => event.id))
-    count += (await sql.unsafe(statement, [token, ids], { prepare: true })).count
+    const parts = [
+      ...(endsClaim ? [`over as (${END_CLAIM})`] : []),
+      `gone as (${END[ending]} returning ${keepsHistory ? '*' : 'type'})`,
+      ...(keepsHistory ? [`kept as (${toHistory('done')})`] : []),
+      `counted as (${COUNT_OUT})`,
+    ]
+    const [ended] = await sql.unsafe<{ count: number }[]>(
+      `with ${parts.join(', ')} select count(*)::int as count from gone`,
+      [token, uuidArray(mine.map(({ event }) => event.id))],
+      { prepare: true },
+    )
+    count += ended?.count ?? 0
   }
   return count
 }
@@ -166,7 +172,7 @@ async function buryEvents(
     ), gone as (
       delete from events using row where events.id = row.id and claim_token = $2
       returning events.*, row.reason, row.message, row.begun
-    )
+    ), counted as (${COUNT_OUT})
     insert into dead_letters (id, event_id, type, payload, priority, ordering_key, dedupe_key,
       dedupe_window_ms, reason, attempts, errors, first_at)
     select id, 'evt_' || replace(id::text, '-', ''), type, payload, -rank, ordering_key, dedupe_key,

@@ -3,6 +3,7 @@ import type { Database, Sql } from '#db/client'
 import type { Logger } from '#infra/logger'
 import { bellOf } from './bell'
 import { reapClaims } from './claim'
+import { mergeCounts } from './counts'
 import { DEFAULT_RETRY, type RetryPolicy } from './decide'
 import type { EventDefinition } from './event'
 import type { BatchHandler, Handler } from './handle'
@@ -49,6 +50,7 @@ export interface BatchHandlerOptions extends HandlerOptions {
 }
 
 const FLUSH_RATES_MS = 3_000
+const MERGE_COUNTS_MS = 5_000
 const REMOVE_EXPIRED_MS = 60_000
 
 /** Takes events off the queue and runs their handlers. One per process. */
@@ -74,6 +76,7 @@ export class Worker {
       this.routine('poll', pollMs, () => this.poll()),
       this.routine('suspects', pollMs, () => this.runSuspects()),
       this.routine('rates', FLUSH_RATES_MS, () => this.rates.flush()),
+      this.routine('counts', MERGE_COUNTS_MS, () => mergeCounts(this.sql)),
       this.routine('upkeep', REMOVE_EXPIRED_MS, () => removeExpired(this.sql)),
     ]
   }

@@ -11,6 +11,7 @@ const TypeStats = t.Object({
   scheduled: Count('Published with a delay that is not over.'),
   running: Count('In the hands of a worker.'),
   retrying: Count('Failed, and waiting for the next attempt.'),
+  deduplicated: Count('Not added so far, since an event with their dedupe key was there.'),
   oldestReadyMs: t.Union([t.Number(), t.Null()], {
     description: 'For how long the longest waiting one has been due.',
   }),

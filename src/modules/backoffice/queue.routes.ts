@@ -31,6 +31,7 @@ export const queueRoutes = (queue: QueueService) =>
       {
         permission: 'queue:read',
         summary: 'Events by state and type, the youngest first',
+        description: 'A page looks at 10,000 events: with a rare state or type it may be short.',
         query: QueueEventQuery,
         response: QueueEventPage,
       },

@@ -109,11 +109,3 @@ export async function replaceGaps(tx: Db, gatewayId: string, gaps: readonly Gap[
     from jsonb_to_recordset(${JSON.stringify(gaps)}::jsonb)
       as gap (first bigint, last bigint, since timestamptz, state text)`)
 }
-
-/** Batches that arrived and are not in the ledger yet. */
-export async function countWaitingBatches(db: Db, type: string): Promise<number> {
-  const [row] = await db.execute<{ count: number }>(
-    sql`select count(*)::int as count from events where type = ${type}`,
-  )
-  return row?.count ?? 0
-}

@@ -1,18 +1,12 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Database, Db } from '#db/client'
 import type { JobCounts } from '#infra/cron'
-import { publishMany } from '#infra/queue'
+import { countUnfinished, publishMany } from '#infra/queue'
 import type { Clock } from '#lib/clock'
 import type { SequenceRange } from '#lib/sequence-range'
 import { usageGapDetected } from './completeness-events'
 import { carryOver, markUnrecoverable, requestDue } from './completeness-gaps'
-import {
-  type Arrival,
-  countWaitingBatches,
-  lockGaps,
-  replaceGaps,
-  selectArrivals,
-} from './completeness-repository'
+import { type Arrival, lockGaps, replaceGaps, selectArrivals } from './completeness-repository'
 import { usageBatchReceived } from './events'
 
 /** More than these are asked for when some of them have come. */
@@ -34,7 +28,7 @@ export class CompletenessService {
     const now = this.clock.now()
     const arrivals = await selectArrivals(this.db)
     return {
-      waitingBatches: await countWaitingBatches(this.db, usageBatchReceived.name),
+      waitingBatches: await countUnfinished(this.db, usageBatchReceived.name),
       gateways: arrivals.map((arrival) => toView(arrival, now)),
     }
   }

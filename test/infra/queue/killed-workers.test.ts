@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeAll, expect, test } from 'vitest'
 import { deadLetters, eventClaims, events } from '#db/schema/queue'
+import { countUnfinished } from '#infra/queue'
 import { eventually } from '#test/poll'
 import { AT_ONCE, thingHappened, useQueue } from './support/queue'
 import type { WorkerProcessPlan } from './worker-process'
@@ -63,6 +64,7 @@ test('T15: every event three times, with workers killed at random: counted once 
   expect(Number(total?.sum)).toBe((399 * 400) / 2)
   expect(await processedCount()).toBe(400)
   expect(await queue.db.$count(deadLetters)).toBe(0)
+  expect(await countUnfinished(queue.db, thingHappened.name)).toBe(0)
 })
 
 test('T16: a worker that was stopped past its lease changes nothing about the newer attempt', async () => {

@@ -1,7 +1,14 @@
 import { sql } from 'drizzle-orm'
 import { afterAll, beforeAll, beforeEach } from 'vitest'
 import { z } from 'zod'
-import { deadLetters, eventClaims, eventHistory, eventRates, events } from '#db/schema/queue'
+import {
+  deadLetters,
+  eventClaims,
+  eventCounts,
+  eventHistory,
+  eventRates,
+  events,
+} from '#db/schema/queue'
 import { createLogger } from '#infra/logger'
 import { defineEvent, publishMany, Worker, type WorkerOptions } from '#infra/queue'
 import { freshDatabase, type TestDatabase } from '#test/database'
@@ -19,7 +26,9 @@ export function useQueue() {
   })
   afterAll(() => database.drop())
   beforeEach(async () => {
-    for (const table of [events, eventClaims, eventHistory, eventRates, deadLetters]) {
+    for (const table of [
+      ...[events, eventClaims, eventCounts, eventHistory, eventRates, deadLetters],
+    ]) {
       await database.db.delete(table)
     }
   })
