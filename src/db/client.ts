@@ -40,6 +40,9 @@ export interface DatabaseOptions {
   applicationName?: string
 }
 
+/** Nothing waits for the network in a transaction: a process that does is stopped, and holds locks that others need. */
+const IDLE_TRANSACTION_MS = 30_000
+
 const FOR_QUEUE = {
   ...{ enable_seqscan: 'off', enable_bitmapscan: 'off', enable_sort: 'off' },
   synchronous_commit: 'off',
@@ -52,7 +55,11 @@ export function connect(options: DatabaseOptions): Database {
     connect_timeout: 10,
     // Seconds: postgres.js would wait up to twenty, and then a server that is back is not used.
     backoff: (attempt: number) => Math.min(0.01 * 2 ** attempt, 0.25),
-    connection: { application_name: options.applicationName ?? 'veil', TimeZone: 'UTC' },
+    connection: {
+      application_name: options.applicationName ?? 'veil',
+      TimeZone: 'UTC',
+      idle_in_transaction_session_timeout: IDLE_TRANSACTION_MS,
+    },
   }
   const raw = Math.max(2, Math.floor(total / 4))
   const forQueue = total < 12 ? 2 : 3

@@ -28,7 +28,8 @@ const line = (parts: (string | string[])[]): string =>
 
 async function servedApis(adminUrl: string): Promise<string[]> {
   const response = await fetch(`${adminUrl}/config/apps/http/servers/veil`, { keepalive: false })
-  const routes = nodesIn(await response.json()).filter((node) => '@id' in node)
+  // The server itself has an id too, its version.
+  const routes = nodesIn(await response.json()).filter((node) => '@id' in node && 'match' in node)
   return routes.map((route) => {
     const inside = nodesIn(route)
     const vars = inside.find((node) => 'veil_dial' in node) ?? {}

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { AtFailpoint } from '#lib/failpoint'
 import type { CaddyServer } from './config-types'
 
@@ -13,7 +14,7 @@ export interface CaddyAdminOptions {
 }
 
 export interface ServerReading {
-  /** What Caddy serves as `apps.http.servers.veil`; null when it has no such server. */
+  /** What Caddy serves as `apps.http.servers.veil`, without its version; null when it has no such server. */
   server: CaddyServer | null
   /** Opaque; the next `writeServer` is refused as `conflict` when the configuration changed since. */
   etag: string
@@ -71,7 +72,11 @@ export class CaddyAdmin {
     throw new CaddyUnreadable(this.url, true, 'it has no configuration at all')
   }
 
-  /** Replaces the whole server, or makes it (and the levels above it) when the reading had none. */
+  /**
+   * Replaces the whole server, or makes it (and the levels above it) when the reading had none. It gets a
+   * version of its own as `@id`, which Caddy keeps and ignores: else a configuration that changes from one
+   * to another and back would have its old ETag again, and a writer who slept through that would pass.
+   */
   async writeServer(server: CaddyServer, etag: string): Promise<WriteOutcome> {
     const exists = etag.startsWith(`"${SERVER_PATH} `) && !etag.endsWith(MISSING)
     const ifMatch = etag.endsWith(MISSING) ? etag.slice(0, -MISSING.length) : etag
@@ -79,7 +84,7 @@ export class CaddyAdmin {
       const answer = this.call(SERVER_PATH, {
         method: exists ? 'PATCH' : 'PUT',
         headers: { 'content-type': 'application/json', 'if-match': ifMatch },
-        body: JSON.stringify(server),
+        body: JSON.stringify({ '@id': `veil_${randomUUID()}`, ...server }),
       })
       answer.catch(() => undefined)
       await this.reached('push.sent')
@@ -137,7 +142,9 @@ export class CaddyAdmin {
   }
 
   private parse(body: string): CaddyServer | null {
-    return body === 'null\n' ? null : (JSON.parse(body) as CaddyServer)
+    if (body === 'null\n') return null
+    const { '@id': _version, ...server } = JSON.parse(body) as CaddyServer
+    return server
   }
 
   private call(path: string, init: RequestInit): Promise<Response> {

@@ -137,8 +137,14 @@ export class Coordinator {
     return true
   }
 
-  /** We were held up past the deadline, and recovery settled the change: what it wrote holds. */
+  /**
+   * We were held up past the deadline, and recovery settled the change: what it wrote holds, in the
+   * gateway too, should a late write of ours have passed.
+   */
   private async acceptOutcome({ id }: LogEntry): Promise<void> {
+    await this.pusher.push().catch((error: unknown) => {
+      this.logger.warn({ err: error, commit: id }, 'gateway.push-failed')
+    })
     const { state, error } = await settledOutcome(this.db, id)
     if (state === 'rolled_back') throw new GatewayUnavailable('recovery', error ?? 'held up')
   }

@@ -11,6 +11,8 @@ import { servedLeaves } from './served'
 import type { TreeLeaf } from './tree'
 
 const RETRY = { baseMs: 50, capMs: 1_000 }
+/** Well below the deadline of a change: what was read longer ago may since have been settled by others. */
+const FRESH_MS = 10_000
 
 export interface GatewayReport {
   /** SHA-256 of the configuration that the gateway now serves. */
@@ -71,10 +73,12 @@ export class GatewayWriter {
     try {
       const plan = await this.plan()
       if (plan.isServed) return { kind: 'served', revision: plan.revision }
-      if (!mayWrite) return again('no answer in time')
+      if (!mayWrite) return again('it does not serve what it was given')
       const outcome = await this.write(plan)
       if (outcome.kind === 'refused') return await this.isolate(outcome.reason)
-      if (outcome.kind === 'applied') return await this.readBack(plan.revision)
+      if (outcome.kind === 'applied')
+        // An empty gateway looks like it did before somebody else filled it and it was emptied: look anew.
+        return plan.server ? await this.readBack(plan.revision) : await this.tryOnce(false)
       return again('reason' in outcome ? outcome.reason : 'somebody else wrote first')
     } catch (error) {
       return again(String(error), error instanceof CaddyUnreadable)
@@ -83,13 +87,14 @@ export class GatewayWriter {
 
   /** What the gateway would have to serve now; with `only`, nothing new of any other API. */
   private async plan(only?: readonly string[]): Promise<Plan> {
+    const readAt = performance.now()
     const { server, etag } = await this.options.gateway.readServer()
     const desired = await this.options.loadDesired()
     const heldBack = only ? desired.apis.map(({ id }) => id).filter((id) => !only.includes(id)) : []
     const rendered = this.render(desired, server, heldBack)
     const revision = revisionOf(rendered)
     const isServed = server !== null && revisionOf(server) === revision
-    return { server, etag, desired, rendered, revision, isServed }
+    return { server, etag, desired, rendered, revision, isServed, readAt }
   }
 
   private render(
@@ -110,9 +115,12 @@ export class GatewayWriter {
     }
   }
 
-  private async write({ rendered, etag }: Plan) {
+  private async write({ rendered, etag, readAt }: Plan) {
     const { gateway, reached } = this.options
     await reached('push.before-write')
+    // Of a process that was stopped, nothing of before is written.
+    if (performance.now() - readAt > FRESH_MS)
+      return { kind: 'held-up', reason: 'held up between reading and writing' } as const
     this.writes++
     return gateway.writeServer(rendered, etag)
   }
@@ -159,6 +167,8 @@ interface Plan {
   rendered: CaddyServer
   revision: string
   isServed: boolean
+  /** Monotonic, in milliseconds. */
+  readAt: number
 }
 
 type Step =

@@ -85,7 +85,18 @@ describe('writeServer', () => {
     const second = await admin.readServer()
     expect(await admin.writeServer(server('two'), second.etag)).toEqual({ kind: 'applied' })
     const servers = await (await fetch(`${caddy.adminUrl}/config/apps/http/servers`)).json()
-    expect(servers).toEqual({ shop: foreign, veil: server('two') })
+    const veil = { ...server('two'), '@id': expect.any(String) }
+    expect(servers).toEqual({ shop: foreign, veil })
+  })
+
+  test('a configuration that comes back has another etag: who read it before is too late', async () => {
+    await admin.writeServer(server('one'), (await admin.readServer()).etag)
+    const early = await admin.readServer()
+    for (const text of ['two', 'one'])
+      await admin.writeServer(server(text), (await admin.readServer()).etag)
+    expect((await admin.readServer()).server).toEqual(early.server)
+    expect(await admin.writeServer(server('late'), early.etag)).toEqual({ kind: 'conflict' })
+    expect(await served()).toBe('one')
   })
 
   test('somebody else changing the ancestor between reading and creating is a conflict', async () => {

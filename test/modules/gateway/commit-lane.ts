@@ -31,6 +31,8 @@ interface Ending {
   shown: { id?: string; key?: string; status?: string; error?: string } | null
 }
 
+const planOf = ({ id: subjectId, actorId }: Subject) => ({ subjectId, actorId })
+
 let bundle: Promise<string> | null = null
 
 /** Bundled once: a hundred processes each reading the same hundred files would take most of the time. */
@@ -99,11 +101,38 @@ export class CommitLane {
   /** Runs a change, or a recovery, in a process that kills itself at `point`. */
   async run(
     operation: CommitPlan['operation'],
-    { id: subjectId, actorId }: Subject,
+    subject: Subject,
     { point, isCaddyDown = false }: { point: Failpoint; isCaddyDown?: boolean },
   ): Promise<Ending> {
     const adminUrl = isCaddyDown ? `http://127.0.0.1:${this.closedPort}` : this.caddy.adminUrl
-    const plan = { databaseUrl: this.database.url, adminUrl, operation, actorId, subjectId }
+    const { ending } = await this.spawn({ operation, ...planOf(subject), adminUrl }, point)
+    return ending
+  }
+
+  /** Runs a change in a process that is stopped at `point` when this returns, and goes on when told. */
+  async runUntil(
+    point: Failpoint,
+    operation: Operation,
+    subject: Subject,
+  ): Promise<{ goOn(): Promise<Ending> }> {
+    const plan = { operation, ...planOf(subject), isStopped: true }
+    const { child, ending } = await this.spawn(plan, point)
+    await Promise.race([once(child.stdout, 'data'), ending])
+    return {
+      goOn: () => {
+        child.kill('SIGCONT')
+        return ending
+      },
+    }
+  }
+
+  private async spawn(
+    part: Omit<CommitPlan, 'databaseUrl' | 'adminUrl'> & { adminUrl?: string },
+    point: Failpoint,
+  ) {
+    // Half a second, where a stopped process would hold its locks for half a minute.
+    const databaseUrl = `${this.database.url}?idle_in_transaction_session_timeout=500`
+    const plan = { databaseUrl, adminUrl: this.caddy.adminUrl, ...part }
     const child = spawn(
       process.execPath,
       [await bundledProcess(), JSON.stringify(plan satisfies CommitPlan)],
@@ -113,12 +142,15 @@ export class CommitLane {
         stdio: ['ignore', 'pipe', 'inherit'],
       },
     )
-    let shown = ''
+    let output = ''
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      shown += text
+      output += text
     })
-    const [, signal] = (await once(child, 'close')) as [number | null, string | null]
-    return { signal, shown: shown === '' ? null : JSON.parse(shown) }
+    const ending = once(child, 'close').then(([, signal]): Ending => {
+      const shown = output.replace('stopped\n', '')
+      return { signal, shown: shown === '' ? null : JSON.parse(shown) }
+    })
+    return { child, ending }
   }
 
   /** As if the deadlines of all changes in doubt were over. */
