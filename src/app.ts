@@ -8,6 +8,7 @@ import { billingRoutes } from '#modules/billing'
 import { categoryRoutes, marketplaceRoutes, providerRoutes, takedownRoutes } from '#modules/catalog'
 import { gatewayRoutes } from '#modules/gateway'
 import { keyRoutes } from '#modules/keys'
+import { ledgerAdminRoutes, ledgerRoutes } from '#modules/ledger'
 import { mailRoutes, webhookRoutes } from '#modules/notifications'
 import { pricingRoutes } from '#modules/pricing'
 import { quotaRoutes } from '#modules/quota'
@@ -34,6 +35,8 @@ export function buildApp(container: Container) {
       subscribeRoutes(subscriptions),
       subscriptionRoutes(subscriptions),
       billingRoutes(container.runningCost, container.spendCaps),
+      ledgerRoutes(container.ledgerReader),
+      ledgerAdminRoutes(container.ledgerReader),
       keyRoutes(container.keys, container.keyRotation),
       quotaRoutes(container.quota),
       usageRoutes(container.usage),

@@ -11,7 +11,7 @@ import type { OutboundPolicy } from '#lib/outbound'
 import { pinnedCertificate } from '#lib/pinned-certificate'
 import { createSealer } from '#lib/sealing'
 import { QueueService, SandboxService } from '#modules/backoffice'
-import { RunningCostService, SpendCapService } from '#modules/billing'
+import { DEFAULT_SETTINGS, RunningCostService, Settlement, SpendCapService } from '#modules/billing'
 import {
   CatalogService,
   CategoryService,
@@ -30,6 +30,7 @@ import {
 } from '#modules/gateway'
 import { createIdentity, type PasswordCost } from '#modules/identity'
 import { KeyRotation, KeyService, keysOfSubscriptions } from '#modules/keys'
+import { Ledger, LedgerReader } from '#modules/ledger'
 import { MailService, WebhookSecrets, WebhookService } from '#modules/notifications'
 import { PricingService, readPricingFile } from '#modules/pricing'
 import { QuotaService } from '#modules/quota'
@@ -116,6 +117,7 @@ export function buildContainer(options: ContainerOptions) {
     runningCost: new RunningCostService(db, quota),
     sandbox: new SandboxService(database, sandboxClock),
     spendCaps: new SpendCapService(db, quota, clock),
+    ...billingServices(options),
     ...notificationServices(options, clock, outboundPolicy),
   }
 }
@@ -142,6 +144,13 @@ function buildGateways(options: ContainerOptions, clock: Clock) {
   const coordinator = new Coordinator(db, pusher, clock, logger, reached)
   const reconciler = new Reconciler(db, gateways, loadDesired, pusher, clock)
   return { gateways, edges, edgeCertificate, pusher, coordinator, reconciler }
+}
+
+/** Who owes whom, and the papers about it. */
+function billingServices({ database: { db } }: ContainerOptions) {
+  const ledger = new Ledger()
+  const settlement = new Settlement(ledger, () => DEFAULT_SETTINGS)
+  return { ledger, ledgerReader: new LedgerReader(db), settlement }
 }
 
 /** Mails and webhooks. */

@@ -7,6 +7,7 @@ const CONSUMER = [
   'keys:read',
   'keys:manage',
   'usage:read',
+  'billing:read',
   'webhooks:read',
   'webhooks:manage',
 ] as const
@@ -15,11 +16,13 @@ const PROVIDER = [
   'catalog:read',
   'catalog:write',
   'catalog:publish',
+  'billing:read',
   'webhooks:read',
   'webhooks:manage',
 ] as const
 const ADMIN = [
   'account:manage',
+  'billing:audit',
   'categories:write',
   'catalog:moderate',
   'gateways:manage',

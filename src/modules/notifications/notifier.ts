@@ -4,7 +4,8 @@ import type { Worker } from '#infra/queue'
 import type { Clock } from '#lib/clock'
 import type { Id } from '#lib/id'
 import { letter } from './letter'
-import { RULES, type Rule } from './rules'
+import type { Rule } from './rule'
+import { RULES } from './rules'
 import { enqueueDeliveries } from './webhook.repository'
 
 /** Keeps a statement below the 65,535 parameters that Postgres takes, however many are told. */

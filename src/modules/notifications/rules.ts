@@ -1,5 +1,3 @@
-import type { Db } from '#db/client'
-import type { EventDefinition } from '#infra/queue'
 import { apiPublished, apiRemoved } from '#modules/catalog'
 import { keyCreated, keyRevoked, keyRotated, keyRotationDue } from '#modules/keys'
 import { quotaThresholdReached } from '#modules/quota'
@@ -7,35 +5,13 @@ import { subscriptionCreated } from '#modules/subscriptions'
 import { usageGapDetected } from '#modules/usage'
 import {
   admins,
-  type News,
   newsOfKey,
   newsOfSubscription,
   personOf,
-  type Side,
   subscribersOf,
 } from './audience.repository'
-import type { Words } from './letter'
-
-interface Notice<F> {
-  to: Side
-  /** Null, or left out, for news that are told to webhooks alone. */
-  mail?: (facts: F) => Words | null
-}
-
-/** For one event: what is to be known of it, and who is told what. */
-export interface Rule<T, F> {
-  event: EventDefinition<T>
-  /** Reads what is told; null when its subject is gone. */
-  look: (db: Db, payload: T) => Promise<News<F> | null>
-  notices: Notice<F>[]
-}
-
-/** `at` is when it happened; an event without it happened when it is read. */
-const rule = <T extends object, F extends object>(
-  event: EventDefinition<T>,
-  look: Rule<T, F>['look'],
-  ...notices: Notice<F>[]
-) => ({ event, look, notices }) as unknown as Rule<{ at?: string }, object>
+import { INVOICE_RULES } from './invoice-rules'
+import { rule } from './rule'
 
 /** Who is told what of which event: the whole list. Webhooks of all concerned get the facts. */
 export const RULES = [
@@ -186,6 +162,7 @@ export const RULES = [
       ],
     }),
   }),
+  ...INVOICE_RULES,
 ]
 
 /** What an endpoint may ask to be told of. */

@@ -27,6 +27,8 @@ const LISTS: [string, string][] = [
   ['/auth/sessions', 'ses'],
   ['/webhooks/endpoints', 'whe'],
   ['/webhooks/endpoints/{id}/deliveries', 'whd'],
+  ['/payments/ledger', 'txn'],
+  ['/admin/ledger', 'txn'],
   ['/admin/mails', 'mail'],
   ['/admin/queue/events', 'evt'],
   ['/admin/queue/dead-letter', 'dlq'],
