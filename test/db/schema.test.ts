@@ -14,7 +14,8 @@ afterAll(() => database.drop())
 const TABLES = [
   ...['users', 'sessions', 'refresh_tokens', 'signing_keys'],
   ...['apis', 'api_categories', 'api_allowed_methods', 'api_required_headers', 'api_ratings'],
-  ...['pricing_models', 'pricing_tiers', 'promotions'],
+  ...['pricing_models', 'pricing_tiers', 'pricing_revisions'],
+  ...['promotions', 'promotion_redemptions'],
   ...['api_subscriptions', 'billing_periods', 'subscription_pricing_history', 'api_keys'],
   'subscription_adjustments',
   ...['usage_records', 'usage_counters', 'usage_backlog', 'usage_projections'],

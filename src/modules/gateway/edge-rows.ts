@@ -1,6 +1,6 @@
 import type { Sql } from '#db/client'
 import type { RateLimit } from '#db/schema/pricing'
-import { capOf, type Terms } from '#modules/pricing'
+import { capOf, type Terms, termsByIds } from '#modules/pricing'
 import type { EdgeQuota, RateLimit as EdgeRateLimit } from './authorize-limits'
 import type { EdgeScope } from './authorize-scope'
 import type { EdgeKey, EdgeKeyStatus, EdgeSubscription } from './edge-state'
@@ -56,11 +56,6 @@ export const toKey = (row: KeyRow): EdgeKey => ({
   status: row.status === 'failed_sync' ? 'active' : row.status,
 })
 
-interface PlanRow extends Terms {
-  id: string
-  rateLimits: RateLimit[]
-}
-
 /** A version of a plan, held once for all its subscriptions. */
 interface EdgePlan {
   rateLimits: EdgeRateLimit[]
@@ -80,16 +75,12 @@ export class EdgePlans {
   async learn(rows: readonly SubscriptionRow[]): Promise<void> {
     const unknown = new Set(rows.map(({ planId }) => planId).filter((id) => !this.#plans.has(id)))
     if (unknown.size === 0) return
-    const found = await this.sql<PlanRow[]>`
-      select id, currency, flat_fee::text as "flatFee", quota_limit::float8 as "quotaLimit",
-        quota_hard as "quotaHard", overage_rate as "overageRate", rate_limits as "rateLimits"
-      from pricing_models where id = any(${[...unknown]}::uuid[])`
-    for (const { id, rateLimits, ...terms } of found) {
+    for (const { id, rateLimits, ...terms } of await termsByIds(this.sql, [...unknown])) {
       const { quotaLimit: limit, quotaHard: hard } = terms
       this.#plans.set(id, {
         rateLimits: rateLimits.map(toRateLimit),
         quota: limit === null ? null : { limit, hard },
-        terms: { ...terms, flatFee: BigInt(terms.flatFee) },
+        terms,
         caps: new Map(),
       })
     }

@@ -1,5 +1,17 @@
+export type { Discount } from './engine/adjustments'
+export { type Line, totalOf } from './engine/line'
+export type { RatedPeriod } from './engine/period'
 export { PricingFileError, readPricingFile } from './pricing-file'
-export type { Plan } from './repository'
+export {
+  advanceLines,
+  arrearsLines,
+  capOf,
+  costView,
+  periodLines,
+  unitsWithinCap,
+  wholePeriod,
+} from './rating'
+export { type EdgeTerms, type Plan, type Terms, termsByIds } from './repository'
 export { pricingRoutes } from './routes'
 export { CostView, PlanBody, type PlanInput, PlanView } from './schemas'
-export { capOf, costView, PricingService, type Terms, unitsWithinCap } from './service'
+export { PricingService } from './service'

@@ -18,6 +18,7 @@ export function toTerms(input: PlanInput, pricing: Pricing): PlanTerms {
     currency: input.currency ?? template?.currency ?? defaults.currency,
     billingCycle: input.billingCycle ?? template?.billingCycle ?? defaults.billingCycle,
     flatFee: BigInt(input.flatFee ?? template?.flatFee ?? 0),
+    charges: [],
     rateLimits: input.rateLimits ?? template?.rateLimits ?? [],
     quotaLimit: quota?.limit ?? null,
     quotaHard: quota?.hard ?? true,

@@ -1,13 +1,12 @@
 import type { Db } from '#db/client'
 import { violates } from '#db/errors'
 import type { Clock } from '#lib/clock'
-import { parseDecimal } from '#lib/decimal'
 import { type Id, newId, parseId } from '#lib/id'
-import { unitsWithin } from './engine/cap'
-import { type Charges, rate, totalOf } from './engine/charges'
 import { PlanSlugTaken, PlanUnknown } from './errors'
+import { withoutTrailingZeros } from './plan-charges'
 import { toTerms } from './plan-terms'
 import type { Pricing } from './pricing-file'
+import { costView } from './rating'
 import type { Plan } from './repository'
 import * as plans from './repository'
 import type { PlanInput } from './schemas'
@@ -63,7 +62,7 @@ export class PricingService {
     const terms = toTerms(input, this.pricing)
     const row = { ...terms, id: newId('plan', this.clock), apiId, createdAt: this.clock.now() }
     try {
-      return planView(await plans.insertPlan(this.db, row))
+      return planView(await this.db.transaction((tx) => plans.insertPlan(tx, row)))
     } catch (error) {
       const taken = ['pricing_models_version', 'pricing_models_current']
       if (taken.some((index) => violates(error, index))) throw new PlanSlugTaken(terms.slug)
@@ -100,51 +99,11 @@ export class PricingService {
   }
 }
 
-/** The part of a plan that says what units cost. */
-export type Terms = Pick<Plan, 'currency' | 'flatFee' | 'quotaLimit' | 'quotaHard' | 'overageRate'>
-
-/** How many units of a period a cap in minor units allows; see `unitsWithin`. */
-export const unitsWithinCap = (terms: Terms, amount: number): number =>
-  Number(unitsWithin(chargesOf(terms), BigInt(amount)))
-
-/** A cap with the units that it allows and what those cost. Amounts in minor units. */
-export function capOf(terms: Terms, amount: number) {
-  const units = unitsWithinCap(terms, amount)
-  return { units, amount, spend: costView(terms, units).total, currency: terms.currency }
-}
-
-function chargesOf(plan: Terms): Charges {
-  const { flatFee, quotaLimit, quotaHard, overageRate } = plan
-  const quota = quotaLimit === null ? null : { limit: BigInt(quotaLimit), hard: quotaHard }
-  return {
-    flatFee,
-    quota: quota && { ...quota, overageRate: overageRate ? parseDecimal(overageRate) : null },
-  }
-}
-
-/** The cost of a period so far: the lines that an invoice would have now, before tax. */
-export function costView(plan: Terms, units: number) {
-  const lines = rate(chargesOf(plan), BigInt(units))
-  return {
-    currency: plan.currency,
-    total: Number(totalOf(lines)),
-    lines: lines.map((line) => ({
-      ...line,
-      quantity: Number(line.quantity),
-      amount: Number(line.amount),
-    })),
-  }
-}
-
 interface Quota {
   limit: number
   hard: boolean
   overageRate?: string | null | undefined
 }
-
-/** numeric(30,12) comes back with its zeros, 0.050000000000; the zeros of 100 must stay. */
-const withoutTrailingZeros = (decimal: string): string =>
-  decimal.includes('.') ? decimal.replace(/\.?0+$/, '') : decimal
 
 const quotaView = ({ limit, hard, overageRate }: Quota) => ({
   limit,

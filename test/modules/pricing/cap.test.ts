@@ -1,37 +1,66 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { parseDecimal } from '#lib/decimal'
 import { unitsWithin } from '../../../src/modules/pricing/engine/cap'
-import { type Charges, rate, totalOf } from '../../../src/modules/pricing/engine/charges'
+import { totalOf } from '../../../src/modules/pricing/engine/line'
+import { advance, arrears, type RatedPeriod } from '../../../src/modules/pricing/engine/period'
+import { NOTHING, perUnit, tiered, WHOLE } from './engine'
+import { period, rates } from './engine-arbitraries'
 
 const MOST = BigInt(Number.MAX_SAFE_INTEGER)
-const charges = fc.record({
-  flatFee: fc.bigInt(0n, 100_000n),
-  quota: fc.option(
-    fc.record({
-      limit: fc.bigInt(1n, 1_000_000n),
-      hard: fc.boolean(),
-      overageRate: fc.option(
-        fc
-          .tuple(fc.nat({ max: 500 }), fc.nat({ max: 999_999 }))
-          .map(([whole, part]) => parseDecimal(`${whole}.${String(part).padStart(6, '0')}`)),
-      ),
-    }),
-  ),
-}) satisfies fc.Arbitrary<Charges>
 
-test('so many units fit the cap and one more does not', () => {
-  const costOf = (of: Charges, units: bigint) => totalOf(rate(of, units))
+test('no count up to it passes the cap, and one more does', () => {
   fc.assert(
-    fc.property(charges, fc.bigInt(0n, 10_000_000n), (of, cap) => {
-      const units = unitsWithin(of, cap)
-      if (costOf(of, 0n) > cap) expect(units).toBe(0n)
-      else expect(costOf(of, units)).toBeLessThanOrEqual(cap)
-      if (units < MOST) expect(costOf(of, units + 1n)).toBeGreaterThan(cap)
+    fc.property(rates, period, fc.bigInt(0n, 20_000n), (of, within, cap) => {
+      const costOf = (units: bigint) =>
+        totalOf([...advance(of, within, []), ...arrears(of, within, units, [])])
+      const units = unitsWithin(of, within, cap)
+      if (costOf(0n) > cap) expect(units).toBe(0n)
+      else expect(costOf(units)).toBeLessThanOrEqual(cap)
+      if (units < MOST) expect(costOf(costOf(0n) > cap ? 0n : units + 1n)).toBeGreaterThan(cap)
+      for (let fewer = 0n; fewer < units && fewer < 300n; fewer++)
+        expect(costOf(fewer)).toBeLessThanOrEqual(cap)
     }),
   )
 })
 
-test('free units have no end', () => {
-  expect(unitsWithin({ flatFee: 0n, quota: null }, 0n)).toBe(MOST)
+test.each<[string, bigint, bigint]>([
+  ['what is dear before a bound keeps from what is cheap behind it', 49n, 9n],
+  ['the cap just at the bound opens what is behind it', 50n, 50n],
+  ['and so far that the next bound is passed', 100n, 100n],
+  ['behind the last bound it costs nothing more', 101n, MOST],
+])('volume: %s', (_name, cap, units) => {
+  // 5 each up to 10, 1 each up to 100, then 101 for as many as one likes.
+  const volume = tiered('volume', [
+    [10n, '5'],
+    [100n, '1'],
+    [null, '0', 101n],
+  ])
+  expect(unitsWithin({ ...NOTHING, charges: [volume] }, WHOLE, cap)).toBe(units)
+})
+
+test('a bound that no count reaches is none', () => {
+  const volume = tiered(
+    'volume',
+    [
+      [MOST, '0'],
+      [null, '1'],
+    ],
+    10n,
+  )
+  expect(unitsWithin({ ...NOTHING, charges: [volume] }, WHOLE, 0n)).toBe(MOST)
+})
+
+test('free units have no end, a fee above the cap has none', () => {
+  expect(unitsWithin(NOTHING, WHOLE, 0n)).toBe(MOST)
+  const dear: RatedPeriod = { ...WHOLE, flatFee: 500n }
+  expect(unitsWithin(NOTHING, dear, 499n)).toBe(0n)
+  expect(unitsWithin(NOTHING, dear, 500n)).toBe(MOST)
+})
+
+test('a minimum above the cap leaves no unit, a maximum below it leaves all', () => {
+  const bounded = { ...NOTHING, charges: [perUnit('1')], minimumFee: 100n, maximumFee: 200n }
+  expect(unitsWithin(bounded, WHOLE, 99n)).toBe(0n)
+  expect(unitsWithin(bounded, WHOLE, 100n)).toBe(100n)
+  expect(unitsWithin(bounded, WHOLE, 199n)).toBe(199n)
+  expect(unitsWithin(bounded, WHOLE, 200n)).toBe(MOST)
 })
