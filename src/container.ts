@@ -23,8 +23,8 @@ import {
 import {
   CaddyAdmin,
   Coordinator,
+  DesiredApis,
   EdgeClient,
-  loadDesiredApis,
   Pusher,
   Reconciler,
 } from '#modules/gateway'
@@ -132,12 +132,13 @@ function buildGateways(options: ContainerOptions, clock: Clock) {
   )
   const edgeCertificate = pinnedCertificate(secrets.secret, 'edge.veil')
   const edges = new EdgeClient(config.edge.dials, edgeCertificate)
+  const desiredApis = new DesiredApis(db)
   const loadDesired = async () => ({
     listen: config.gateway.listen,
     edgeDials: config.edge.dials,
     edgeCertificate,
     keyHeader: config.gateway.keyHeader,
-    apis: await loadDesiredApis(db),
+    apis: await desiredApis.load(),
   })
   const patienceMs = options.pushPatienceMs ?? PUSH_PATIENCE_MS
   const pusher = new Pusher(gateways, loadDesired, logger, patienceMs, reached)

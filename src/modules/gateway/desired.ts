@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { PinnedCertificate } from '#lib/pinned-certificate'
-import type { CaddyServer } from './config-types'
+import type { CaddyRoute, CaddyServer } from './config-types'
 import { apiRoute, type DesiredApi, UnrenderableApi } from './route-api'
 import { guardRoutes } from './route-guards'
 import { errorRoutes, proxyRoutes, verdictRoutes } from './route-proxy'
@@ -40,7 +40,7 @@ export function renderServer(
   const proxy = { keyHeader, edgeDials, edgeCertificate, upstreamTimeoutSeconds }
   const leaves = desired.apis.flatMap((api) => {
     const leaf = kept.get(api.id)
-    if (leaf === undefined) return [{ slug: api.slug, route: apiRoute(api, keyHeader) }]
+    if (leaf === undefined) return [{ slug: api.slug, route: routeOf(api, keyHeader) }]
     return leaf === null ? [] : [leaf]
   })
   requireDistinctSlugs(leaves)
@@ -59,6 +59,17 @@ export function renderServer(
   }
 }
 
+const routes = new WeakMap<DesiredApi, { keyHeader: string; route: CaddyRoute }>()
+
+/** An API that is the same object as before has the same route as before, so that what is known of it holds. */
+function routeOf(api: DesiredApi, keyHeader: string): CaddyRoute {
+  const before = routes.get(api)
+  if (before?.keyHeader === keyHeader) return before.route
+  const route = apiRoute(api, keyHeader)
+  routes.set(api, { keyHeader, route })
+  return route
+}
+
 function requireDistinctSlugs(leaves: TreeLeaf[]): void {
   const seen = new Set<string>()
   for (const { slug, route } of leaves) {
@@ -70,8 +81,10 @@ function requireDistinctSlugs(leaves: TreeLeaf[]): void {
 
 /** SHA-256 (hex) of the canonical JSON: keys sorted, so that what Caddy reads back has the same revision. */
 export function revisionOf(server: object | undefined): string {
-  return createHash('sha256').update(canonical(server)).digest('hex')
+  return sha256(canonical(server))
 }
+
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex')
 
 /** Lists of strings, such as those of a hundred thousand keys, are left to the engine. */
 function canonical(value: unknown): string {
@@ -83,6 +96,20 @@ function canonical(value: unknown): string {
   const members = Object.entries(value)
     .filter(([, member]) => member !== undefined)
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([key, member]) => `${JSON.stringify(key)}:${canonical(member)}`)
+    .map(([key, member]) => {
+      const text = key === 'handle' && '@id' in value ? digestOf(member) : canonical(member)
+      return `${JSON.stringify(key)}:${text}`
+    })
   return `{${members.join(',')}}`
+}
+
+const digests = new WeakMap<object, string>()
+
+/** Of the handlers of an API: with their keys nearly all there is, and most stay as they were. */
+function digestOf(handlers: object): string {
+  const before = digests.get(handlers)
+  if (before !== undefined) return before
+  const digest = sha256(canonical(handlers))
+  digests.set(handlers, digest)
+  return digest
 }

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from '#infra/logger'
 import { backoffMs } from '#lib/backoff'
 import type { AtFailpoint } from '#lib/failpoint'
-import { type CaddyAdmin, CaddyUnreadable } from './caddy'
+import { type CaddyAdmin, CaddyUnreadable, type ServerReading } from './caddy'
 import type { CaddyServer } from './config-types'
 import { type DesiredGateway, renderServer, revisionOf } from './desired'
 import { GatewayRefused, GatewayUnavailable } from './errors'
@@ -71,7 +71,10 @@ export class GatewayWriter {
   /** Read, decide, write; a write is believed only when the next reading shows it. */
   private async tryOnce(mayWrite: boolean): Promise<Step> {
     try {
-      const plan = await this.plan()
+      let plan = await this.plan('recall')
+      // Others may have changed what a version stands for; what is written replaces that, too.
+      if (plan.isServed && plan.isRecalled && !isServing(await this.read(), plan.revision))
+        plan = await this.plan('read')
       if (plan.isServed) return { kind: 'served', revision: plan.revision }
       if (!mayWrite) return again('it does not serve what it was given')
       const outcome = await this.write(plan)
@@ -85,16 +88,25 @@ export class GatewayWriter {
     }
   }
 
+  private read(): Promise<ServerReading> {
+    return this.options.gateway.readServer()
+  }
+
+  private recall(): Promise<ServerReading> {
+    return this.options.gateway.recallServer()
+  }
+
   /** What the gateway would have to serve now; with `only`, nothing new of any other API. */
-  private async plan(only?: readonly string[]): Promise<Plan> {
+  private async plan(look: 'read' | 'recall', only?: readonly string[]): Promise<Plan> {
     const readAt = performance.now()
-    const { server, etag } = await this.options.gateway.readServer()
+    const reading = await this[look]()
+    const { server } = reading
     const desired = await this.options.loadDesired()
     const heldBack = only ? desired.apis.map(({ id }) => id).filter((id) => !only.includes(id)) : []
     const rendered = this.render(desired, server, heldBack)
     const revision = revisionOf(rendered)
-    const isServed = server !== null && revisionOf(server) === revision
-    return { server, etag, desired, rendered, revision, isServed, readAt }
+    const isServed = isServing(reading, revision)
+    return { ...reading, desired, rendered, revision, isServed, readAt }
   }
 
   private render(
@@ -126,9 +138,9 @@ export class GatewayWriter {
   }
 
   private async readBack(revision: string): Promise<Step> {
-    const { server } = await this.options.gateway.readServer()
+    const reading = await this.recall()
     await this.options.reached('push.read-back')
-    if (server && revisionOf(server) === revision) return { kind: 'served', revision }
+    if (isServing(reading, revision)) return { kind: 'served', revision }
     return again('the gateway serves something else')
   }
 
@@ -137,7 +149,7 @@ export class GatewayWriter {
    * changes get through; the next attempt goes on without that one.
    */
   private async isolate(reason: string): Promise<Step> {
-    const suspects = changedApis(await this.plan())
+    const suspects = changedApis(await this.plan('read'))
     if (suspects.length === 0 || !(await this.takes([]))) return { kind: 'refused', reason }
     let good = 0
     let bad = suspects.length
@@ -152,7 +164,7 @@ export class GatewayWriter {
 
   /** Whether it takes what is new of these alone; what has joined meanwhile waits for the next attempt. */
   private async takes(only: readonly string[]): Promise<boolean> {
-    const plan = await this.plan(only)
+    const plan = await this.plan('read', only)
     if (plan.isServed) return true
     const { kind } = await this.write(plan)
     if (kind === 'applied' || kind === 'refused') return kind === 'applied'
@@ -160,9 +172,7 @@ export class GatewayWriter {
   }
 }
 
-interface Plan {
-  server: CaddyServer | null
-  etag: string
+interface Plan extends ServerReading {
   desired: DesiredGateway
   rendered: CaddyServer
   revision: string
@@ -175,6 +185,9 @@ type Step =
   | { kind: 'served'; revision: string }
   | { kind: 'refused'; reason: string }
   | { kind: 'again'; reason: string; isDown: boolean }
+
+const isServing = ({ server }: ServerReading, revision: string): boolean =>
+  server !== null && revisionOf(server) === revision
 
 const again = (reason: string, isDown = false): Step => ({ kind: 'again', reason, isDown })
 

@@ -14,14 +14,47 @@ const REACHABLE = ['publishing', 'published'] as const
 /** Statuses in which a key stands in the allow-list; the edge decides about the call. */
 const ALLOWED = ['pending', 'active', 'failed_sync', 'rotating'] as const
 
-/** Everything that the gateway should serve, as the database knows it, in one snapshot. */
-export async function loadDesiredApis(db: Db): Promise<DesiredApi[]> {
-  return db.transaction(
+/** An API as it was loaded last, and all that it was made of. */
+interface LoadedApi {
+  source: string
+  api: DesiredApi
+}
+
+/**
+ * Everything that the gateway should serve, as the database knows it, in one snapshot. An API of which
+ * nothing changed is the same object as the last time, so that it need not be rendered again.
+ */
+export class DesiredApis {
+  private loaded = new Map<string, LoadedApi>()
+
+  constructor(private readonly db: Db) {}
+
+  async load(): Promise<DesiredApi[]> {
+    const { rows, methods, headers, keys } = await selectApis(this.db)
+    const methodsOf = groupBy(methods, (row) => row.method)
+    const headersOf = groupBy(headers, ({ name, value }) => ({ name, value }))
+    const keysOf = new Map<string, string>(keys.map(({ apiId, ids }) => [apiId, ids]))
+    const loaded = rows.map(({ id, slug, upstreamUrl }): LoadedApi => {
+      const parts = { methods: methodsOf.get(id) ?? [], requiredHeaders: headersOf.get(id) ?? [] }
+      const keyIds = keysOf.get(id)
+      const source = `${JSON.stringify([slug, upstreamUrl, parts])}${keyIds}`
+      const before = this.loaded.get(id)
+      if (before?.source === source) return before
+      return { source, api: { id, slug, upstreamUrl, ...parts, keyIds: keyIds?.split(',') ?? [] } }
+    })
+    this.loaded = new Map(loaded.map((one) => [one.api.id, one]))
+    return loaded.map(({ api }) => api)
+  }
+}
+
+const selectApis = (db: Db) =>
+  db.transaction(
     async (tx) => {
+      const { id, slug, upstreamUrl, status } = apis
       const rows = await tx
-        .select()
+        .select({ id, slug, upstreamUrl })
         .from(apis)
-        .where(inArray(apis.status, [...REACHABLE]))
+        .where(inArray(status, [...REACHABLE]))
       const [methods, headers, keys] = await Promise.all([
         tx.select().from(apiAllowedMethods),
         tx.select().from(apiRequiredHeaders),
@@ -32,21 +65,10 @@ export async function loadDesiredApis(db: Db): Promise<DesiredApi[]> {
           .where(inArray(apiKeys.status, [...ALLOWED]))
           .groupBy(apiKeys.apiId),
       ])
-      const methodsOf = groupBy(methods, (row) => row.method)
-      const headersOf = groupBy(headers, ({ name, value }) => ({ name, value }))
-      const keysOf = new Map(keys.map(({ apiId, ids }) => [apiId as string, ids.split(',')]))
-      return rows.map((api) => ({
-        id: api.id,
-        slug: api.slug,
-        upstreamUrl: api.upstreamUrl,
-        methods: methodsOf.get(api.id) ?? [],
-        requiredHeaders: headersOf.get(api.id) ?? [],
-        keyIds: keysOf.get(api.id) ?? [],
-      }))
+      return { rows, methods, headers, keys }
     },
     { isolationLevel: 'repeatable read', accessMode: 'read only' },
   )
-}
 
 function groupBy<R extends { apiId: string }, V>(
   rows: R[],

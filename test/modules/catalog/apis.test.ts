@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { HTTP_METHODS } from '#db/schema/catalog'
-import { loadDesiredApis } from '#modules/gateway'
+import { DesiredApis } from '#modules/gateway'
 import { type Answer, type TestUser, TestVeil } from '#test/veil'
 import { renderServer } from '../../../src/modules/gateway/desired'
 
@@ -344,7 +344,7 @@ test('whatever may be created can be rendered, and the gateway takes it', async 
   expect(accepted).toBeGreaterThan(20)
   const { container } = veil
   await container.sql`update apis set status = 'published'`
-  const apis = await loadDesiredApis(container.database.db)
+  const apis = await new DesiredApis(container.database.db).load()
   expect(apis.length).toBeGreaterThan(accepted)
   renderServer({
     listen: [':1'],

@@ -110,6 +110,45 @@ describe('writeServer', () => {
   })
 })
 
+describe('recallServer', () => {
+  const edit = () =>
+    fetch(`${caddy.adminUrl}/config/apps/http/servers/veil/idle_timeout`, {
+      method: 'PUT',
+      headers: { 'content-type': 'application/json' },
+      body: '1000000000',
+    })
+
+  test('knows what was written by its version, and its etag guards a write', async () => {
+    await admin.writeServer(server('one'), (await admin.readServer()).etag)
+    await edit()
+    const recalled = await admin.recallServer()
+    expect(recalled).toMatchObject({ server: server('one'), isRecalled: true })
+    expect((await admin.readServer()).server).toHaveProperty('idle_timeout')
+    expect(await admin.writeServer(server('two'), recalled.etag)).toEqual({ kind: 'applied' })
+    expect(await admin.writeServer(server('late'), recalled.etag)).toEqual({ kind: 'conflict' })
+    expect((await admin.readServer()).server).toEqual(server('two'))
+  })
+
+  test('reads what somebody else wrote, and an empty gateway', async () => {
+    await admin.writeServer(server('one'), (await admin.readServer()).etag)
+    const other = new CaddyAdmin(caddy.adminUrl)
+    await other.writeServer(server('two'), (await other.recallServer()).etag)
+    const reading = await admin.recallServer()
+    expect(reading.server).toEqual(server('two'))
+    expect(reading.isRecalled).toBeUndefined()
+    await caddy.restart()
+    expect((await admin.recallServer()).server).toBeNull()
+  })
+
+  test('a server that was taken away since is a conflict', async () => {
+    await admin.writeServer(server('one'), (await admin.readServer()).etag)
+    const { etag } = await admin.recallServer()
+    await fetch(`${caddy.adminUrl}/config/apps/http/servers/veil`, { method: 'DELETE' })
+    expect(await admin.writeServer(server('late'), etag)).toEqual({ kind: 'conflict' })
+    expect((await admin.readServer()).server).toBeNull()
+  })
+})
+
 describe('a gateway that is not there', () => {
   test('nothing listens: unreachable, and unreadable', async () => {
     const away = new CaddyAdmin(`http://127.0.0.1:${await freePort()}`)

@@ -176,6 +176,22 @@ describe('renderServer', () => {
   })
 })
 
+test('what comes back from Caddy has the revision of what was rendered, also of an API rendered before', () => {
+  const apis = ['a', 'b'].map((name) => anApi({ slug: name, keyIds: [testKeyId(1)] }))
+  const before = revisionOf(renderServer(desired({ apis })))
+  const [first] = apis
+  const changed = [anApi({ slug: 'a', keyIds: [testKeyId(2)] }), ...apis.slice(1)]
+  for (const [now, isSame] of [
+    [apis, true],
+    [changed, false],
+    [[...apis.slice(1), ...(first ? [{ ...first }] : [])], true],
+  ] as const) {
+    const server = renderServer(desired({ apis: [...now] }))
+    expect(revisionOf(JSON.parse(JSON.stringify(server)))).toBe(revisionOf(server))
+    expect(revisionOf(server) === before).toBe(isSame)
+  }
+})
+
 test.each([
   ['keys in another order', { routes: [], listen: ['b'] }, true],
   ['another value', { listen: ['c'], routes: [] }, false],
