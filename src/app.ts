@@ -10,6 +10,7 @@ import { gatewayRoutes } from '#modules/gateway'
 import { keyRoutes } from '#modules/keys'
 import { ledgerAdminRoutes, ledgerRoutes } from '#modules/ledger'
 import { mailRoutes, webhookRoutes } from '#modules/notifications'
+import { paymentMethodRoutes, stripeInboxRoutes } from '#modules/payments'
 import { pricingRoutes } from '#modules/pricing'
 import { quotaRoutes } from '#modules/quota'
 import { subscribeRoutes, subscriptionRoutes } from '#modules/subscriptions'
@@ -44,6 +45,8 @@ export function buildApp(container: Container) {
       keyUsageRoutes(container.usageReports),
       apiUsageRoutes(container.usageReports),
       completenessRoutes(container.completeness),
+      paymentMethodRoutes(container.paymentMethods),
+      stripeInboxRoutes(container.stripeInbox),
       webhookRoutes(container.webhooks),
       providerRoutes(container.catalog, container.plans),
       categoryRoutes(container.categories),

@@ -5,6 +5,7 @@ import { MailDeliverer } from '#infra/mail'
 import { cleanup, Worker } from '#infra/queue'
 import { expiredKeyCleanupJob, keyRotationJob, keyVerificationJob } from '#modules/keys'
 import { Notifier, notificationsCleanupJob, WebhookDeliverer } from '#modules/notifications'
+import { webhookInboxCleanupJob } from '#modules/payments'
 import {
   registerUsage,
   usageCompletenessJob,
@@ -22,6 +23,7 @@ export function buildWorker(container: Container): Worker {
   const { db } = database
   const worker = new Worker({ database, logger })
   registerUsage(worker, database, clock)
+  container.stripeInbox.register(worker)
   new Notifier(db, clock).register(worker)
   new MailDeliverer({ db, clock, sender: container.mailSender, retry }).register(worker)
   const { webhookSecrets: secrets, outboundPolicy: policy } = container
@@ -62,6 +64,7 @@ export function buildCron(container: Container): CronRunner {
       usageRollupJob(database),
       usageCompletenessJob(completeness),
       notificationsCleanupJob(database.db),
+      webhookInboxCleanupJob(database.db),
       defineJob({
         name: 'queue-history-cleanup',
         schedule: '0 23 2 * * *',

@@ -89,6 +89,16 @@ export const ENVIRONMENT = z.object({
     .string()
     .regex(/^([^<>@"]+ <[^\s<>@,;]+@[^\s<>@,;]+>|[^\s<>@,;]+@[^\s<>@,;]+)$/, SENDER_RULE)
     .optional(),
+  STRIPE_SECRET_KEY: z
+    .string()
+    .regex(/^(sk|rk)_\w+$/, 'must be a secret key of Stripe such as sk_live_…')
+    .optional(),
+  STRIPE_WEBHOOK_SECRET: z
+    .string()
+    .regex(/^whsec_\S+$/, 'must be the signing secret of a webhook endpoint of Stripe: whsec_…')
+    .optional(),
+  STRIPE_API_BASE: http.default('https://api.stripe.com'),
+  PAYMENT_RETURN_URL: http.optional(),
   /** `info` in production; elsewhere `warn`, so that a developer sees problems and no flood. */
   LOG_LEVEL: oneOf(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).optional(),
   /** For tests of recovery. */
@@ -141,6 +151,10 @@ export interface Config {
   }
   /** Null where no mail server is set: mails are then written and not sent. */
   mail: { smtpUrl: string; from: string } | null
+  /** Null where no keys are set: payments are then taken by hand. */
+  stripe: { secretKey: string; webhookSecret: string; apiBase: string } | null
+  /** Where a page of the payment provider sends the customer back to. */
+  paymentReturnUrl: string
   /** The step at which this process kills itself; null outside of tests. */
   failpoint: Failpoint | null
 }
@@ -164,7 +178,13 @@ export function readConfig(environment: Record<string, string | undefined> = pro
     ...(parsed.error?.issues ?? []).map(({ path, message }) => `${String(path[0])}: ${message}`),
     ...missingInProduction(given),
     ...sandboxInProduction(given),
-    ...(parsed.success ? [...portsTakenTwice(parsed.data), ...senderMissing(parsed.data)] : []),
+    ...(parsed.success
+      ? [
+          ...portsTakenTwice(parsed.data),
+          ...senderMissing(parsed.data),
+          ...stripeHalfSet(parsed.data),
+        ]
+      : []),
   ]
   if (!parsed.success || mistakes.length > 0) throw new ConfigError([...new Set(mistakes)])
   return toConfig(parsed.data)
@@ -195,6 +215,15 @@ function sandboxInProduction({ NODE_ENV, VEIL_SANDBOX }: Record<string, string |
 /** A made-up sender would only teach other servers to distrust this one. */
 function senderMissing({ SMTP_URL, MAIL_FROM }: Environment): string[] {
   return SMTP_URL && !MAIL_FROM ? ['MAIL_FROM: must be set when SMTP_URL is'] : []
+}
+
+/** Without the secret of its webhook nothing that Stripe tells could be believed. */
+function stripeHalfSet({ STRIPE_SECRET_KEY, STRIPE_WEBHOOK_SECRET }: Environment): string[] {
+  if (STRIPE_SECRET_KEY && !STRIPE_WEBHOOK_SECRET)
+    return ['STRIPE_WEBHOOK_SECRET: must be set when STRIPE_SECRET_KEY is']
+  if (STRIPE_WEBHOOK_SECRET && !STRIPE_SECRET_KEY)
+    return ['STRIPE_SECRET_KEY: must be set when STRIPE_WEBHOOK_SECRET is']
+  return []
 }
 
 function portsTakenTwice(env: Environment): string[] {
@@ -249,9 +278,18 @@ function toConfig(env: Environment): Config {
       retentionDays: env.USAGE_RETENTION_DAYS,
     },
     mail: env.SMTP_URL && env.MAIL_FROM ? { smtpUrl: env.SMTP_URL, from: env.MAIL_FROM } : null,
+    stripe: stripeOf(env),
+    paymentReturnUrl: env.PAYMENT_RETURN_URL ?? `http://${named(host)}:${env.PORT}/swagger`,
     failpoint: env.FAILPOINT ?? null,
   }
 }
+
+const stripeOf = ({
+  STRIPE_SECRET_KEY: secretKey,
+  STRIPE_WEBHOOK_SECRET: webhookSecret,
+  STRIPE_API_BASE: apiBase,
+}: Environment): Config['stripe'] =>
+  secretKey && webhookSecret ? { secretKey, webhookSecret, apiBase } : null
 
 /** sun_path holds 104 bytes on macOS and 108 on Linux. */
 const LONGEST_SOCKET = 100

@@ -32,6 +32,7 @@ import { createIdentity, type PasswordCost } from '#modules/identity'
 import { KeyRotation, KeyService, keysOfSubscriptions } from '#modules/keys'
 import { Ledger, LedgerReader } from '#modules/ledger'
 import { MailService, WebhookSecrets, WebhookService } from '#modules/notifications'
+import { createPayments } from '#modules/payments'
 import { PricingService, readPricingFile } from '#modules/pricing'
 import { QuotaService } from '#modules/quota'
 import { SubscriptionService } from '#modules/subscriptions'
@@ -56,6 +57,8 @@ export interface ContainerOptions {
   pushPatienceMs?: number
   /** How mails and webhooks are tried again; over about a day unless stated. */
   outsideRetry?: RetryPolicy
+  /** After which a request to the payment provider counts as unanswered; 20 s unless stated. */
+  paymentTimeoutMs?: number
   /** Told of each step of a change; dies at the configured one unless stated. */
   reached?: AtFailpoint
 }
@@ -118,6 +121,7 @@ export function buildContainer(options: ContainerOptions) {
     sandbox: new SandboxService(database, sandboxClock),
     spendCaps: new SpendCapService(db, quota, clock),
     ...billingServices(options),
+    ...paymentServices(options, clock),
     ...notificationServices(options, clock, outboundPolicy),
   }
 }
@@ -152,6 +156,18 @@ function billingServices({ database: { db } }: ContainerOptions) {
   const ledger = new Ledger()
   const settlement = new Settlement(ledger, () => DEFAULT_SETTINGS)
   return { ledger, ledgerReader: new LedgerReader(db), settlement }
+}
+
+/** Cards, payments and what Stripe tells of them. */
+function paymentServices(
+  { config, database: { db }, paymentTimeoutMs }: ContainerOptions,
+  clock: Clock,
+) {
+  const stripe = config.stripe && {
+    ...config.stripe,
+    ...(paymentTimeoutMs !== undefined && { timeoutMs: paymentTimeoutMs }),
+  }
+  return createPayments({ db, clock, stripe })
 }
 
 /** Mails and webhooks. */

@@ -104,6 +104,8 @@ test.each([
   ['LOG_LEVEL', 'loud'],
   ['SMTP_URL', 'https://mail.example.com'],
   ['MAIL_FROM', 'Veil'],
+  ['STRIPE_API_BASE', 'stripe'],
+  ['PAYMENT_RETURN_URL', 'shop'],
   ['MAIL_FROM', 'Veil <a@b.example>, c@d.example'],
 ])('%s=%s is refused once, by name and with the rule, without its value', (name, value) => {
   const mistakes = mistakesOf({ [name]: value })
@@ -118,6 +120,23 @@ test('two servers of one process cannot share a port; those of others may', () =
   ])
   expect(mistakesOf({ PORT: '8080', GATEWAY_ADMIN_URLS: 'http://caddy:2019' })).toEqual([])
   expect(mistakesOf({ EDGE_PORT: '3000', VEIL_ROLES: 'edge' })).toEqual([])
+})
+
+test('Stripe needs both of its secrets, and neither is repeated when it is wrong', () => {
+  const [STRIPE_SECRET_KEY, STRIPE_WEBHOOK_SECRET] = ['sk_test_1', 'whsec_1']
+  expect(readConfig({}).stripe).toBeNull()
+  expect(mistakesOf({ STRIPE_SECRET_KEY })).toEqual([
+    'STRIPE_WEBHOOK_SECRET: must be set when STRIPE_SECRET_KEY is',
+  ])
+  expect(mistakesOf({ STRIPE_WEBHOOK_SECRET })).toEqual([
+    'STRIPE_SECRET_KEY: must be set when STRIPE_WEBHOOK_SECRET is',
+  ])
+  const wrong = { STRIPE_SECRET_KEY: 'pk_public', STRIPE_WEBHOOK_SECRET: 'secret' }
+  expect(mistakesOf(wrong)).toHaveLength(2)
+  expect(mistakesOf(wrong).join()).not.toContain('pk_public')
+  expect(readConfig({ STRIPE_SECRET_KEY, STRIPE_WEBHOOK_SECRET }).stripe).toEqual({
+    ...{ secretKey: 'sk_test_1', webhookSecret: 'whsec_1', apiBase: 'https://api.stripe.com' },
+  })
 })
 
 test('a mail server needs a sender, and a sender may have a name', () => {

@@ -8,6 +8,8 @@ const CONSUMER = [
   'keys:manage',
   'usage:read',
   'billing:read',
+  'payments:read',
+  'payments:manage',
   'webhooks:read',
   'webhooks:manage',
 ] as const

@@ -35,6 +35,7 @@ export type IdPrefix =
   | 'ref'
   | 'dsp'
   | 'dun'
+  | 'whi'
 
 /** An id such as `sub_0192f7a0c1d47c3e8f00a1b2c3d4e5f6`: prefix and UUIDv7 in hex. */
 export type Id<P extends IdPrefix> = `${P}_${string}`

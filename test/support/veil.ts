@@ -85,6 +85,7 @@ export class TestVeil {
       secrets: { secret: 's'.repeat(32), usageTokens: ['t'.repeat(32), 'u'.repeat(32)] },
       gatewayAdminUrls: [await adminUrlOf(caddy)],
       pushPatienceMs: 700,
+      paymentTimeoutMs: 1_000,
       outsideRetry: { maxAttempts: 8, baseMs: 20, capMs: 50 },
       passwordCost: { memoryCost: 8, timeCost: 1 },
     })

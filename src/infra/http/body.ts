@@ -28,6 +28,14 @@ export async function readJson(request: Request, limit: number): Promise<unknown
   }
 }
 
+/**
+ * The body of a request as it came, for whoever has to check a signature over it.
+ * @throws BodyTooLarge (413)
+ */
+export async function readText(request: Request, limit: number): Promise<string> {
+  return Buffer.from(await readAtMost(request, limit)).toString('utf8')
+}
+
 /** Stops at the limit: a bomb does not get to unfold. */
 async function unpack(bytes: Uint8Array, limit: number): Promise<Uint8Array> {
   try {

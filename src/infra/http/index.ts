@@ -1,5 +1,6 @@
 export { Type as t } from '@sinclair/typebox'
 export { createHttpApp, type HttpAppOptions } from './app'
+export { readText } from './body'
 export { NotAuthenticated, PermissionMissing } from './errors'
 export { IdempotencyStore } from './idempotency'
 export { RouteGroup } from './route'

@@ -13,6 +13,7 @@ const SECRET_FIELDS = [
   'accessToken',
   'refreshToken',
   'secret',
+  'clientSecret',
   'key',
   'apiKey',
   'authorization',

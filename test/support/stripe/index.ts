@@ -88,6 +88,11 @@ export class FakeStripe {
     card.fate = fate
   }
 
+  /** A card is taken from its customer, and not by us. */
+  detachElsewhere(methodId: string): void {
+    this.methods.detach(methodId)
+  }
+
   /** A refund made in the dashboard. */
   refundInDashboard(intentId: string, amount: number): Thing {
     return this.refunds.create({ payment_intent: intentId, amount: String(amount) })
