@@ -3,6 +3,7 @@ import { buildCron } from '#app/background'
 import type { Container } from '#app/container'
 import { JobRuns } from '#infra/cron'
 import { createHttpApp } from '#infra/http'
+import { httpTimes } from '#infra/metrics'
 import { JobService, jobRoutes, queueRoutes, sandboxRoutes } from '#modules/backoffice'
 import { billingRoutes } from '#modules/billing'
 import { categoryRoutes, marketplaceRoutes, providerRoutes, takedownRoutes } from '#modules/catalog'
@@ -63,5 +64,6 @@ export function buildApp(container: Container) {
     logger: container.logger,
     clock: container.clock,
     info: apiDescription,
+    onAnswered: httpTimes(container.metrics),
   })
 }

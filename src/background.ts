@@ -7,6 +7,8 @@ import { expiredKeyCleanupJob, keyRotationJob, keyVerificationJob } from '#modul
 import { Notifier, notificationsCleanupJob, WebhookDeliverer } from '#modules/notifications'
 import { webhookInboxCleanupJob } from '#modules/payments'
 import {
+  addBookings,
+  BookedCalls,
   registerUsage,
   usageCompletenessJob,
   usagePartitionsJob,
@@ -19,10 +21,12 @@ const QUEUE_HISTORY_DAYS = 30
 
 /** Which handler serves which event. */
 export function buildWorker(container: Container): Worker {
-  const { database, clock, logger, outsideRetry: retry } = container
+  const { database, clock, logger, metrics, outsideRetry: retry } = container
   const { db } = database
   const worker = new Worker({ database, logger })
-  registerUsage(worker, database, clock)
+  const calls = new BookedCalls()
+  addBookings(metrics, calls)
+  registerUsage(worker, database, clock, calls)
   container.stripeInbox.register(worker)
   new Notifier(db, clock).register(worker)
   new MailDeliverer({ db, clock, sender: container.mailSender, retry }).register(worker)

@@ -49,6 +49,7 @@ export const ENVIRONMENT = z.object({
   CADDY_ADMIN_PORT: port.default(2019),
   EDGE_PORT: port.default(3001),
   POSTGRES_PORT: port.optional(),
+  METRICS_PORT: port.optional(),
   DATABASE_URL: z.string().refine(isPostgresUrl, DATABASE_RULE).optional(),
   GATEWAY_ADMIN_URLS: list(http, URL_RULE).optional(),
   GATEWAY_LISTEN: list(dial, DIAL_RULE).optional(),
@@ -140,6 +141,8 @@ export interface Config {
     /** Where gateways find the edges. */
     dials: string[]
   }
+  /** Of `GET /metrics`; null where it is not wanted. */
+  metrics: { port: number | null }
   usage: {
     log: string | null
     url: string
@@ -241,6 +244,7 @@ function portsOf(env: Environment) {
     ...(env.VEIL_ROLES.includes('edge') ? (['EDGE_PORT'] as const) : []),
     ...(env.GATEWAY_ADMIN_URLS ? [] : (['GATEWAY_PORT', 'CADDY_ADMIN_PORT'] as const)),
     ...(env.DATABASE_URL ? [] : (['POSTGRES_PORT'] as const)),
+    'METRICS_PORT' as const,
   ]
 }
 
@@ -270,6 +274,7 @@ function toConfig(env: Environment): Config {
     database: { url: env.DATABASE_URL ?? null, port: env.POSTGRES_PORT ?? null },
     gateway: gatewayOf(env),
     edge: edgeOf(env),
+    metrics: { port: env.METRICS_PORT ?? null },
     usage: {
       log: env.USAGE_LOG ?? null,
       url: env.USAGE_URL ?? `http://${host}:${env.PORT}`,

@@ -4,7 +4,8 @@ import { SandboxClock, systemClock } from '#infra/clock'
 import { IdempotencyStore } from '#infra/http'
 import type { Logger } from '#infra/logger'
 import { SmtpSender } from '#infra/mail'
-import type { RetryPolicy } from '#infra/queue'
+import { Metrics } from '#infra/metrics'
+import { type RetryPolicy, StatsReader } from '#infra/queue'
 import type { Clock } from '#lib/clock'
 import { type AtFailpoint, dieAt } from '#lib/failpoint'
 import type { OutboundPolicy } from '#lib/outbound'
@@ -111,12 +112,13 @@ export function buildContainer(options: ContainerOptions) {
   const usage = new UsageService(database, clock, config.usage.backlogLimit)
   const completeness = new CompletenessService(database, clock)
   const usageReports = new UsageReports(database, clock, { subscriptions, keys, catalog, quota })
-  const queue = new QueueService(database, clock)
+  const queueStatistics = new StatsReader(database.sql)
+  const queue = new QueueService(database, clock, queueStatistics)
   return {
     ...{ config, database, logger, clock, sql, secrets },
     ...{ identity, catalog, categories, plans, marketplace, pricing, subscriptions, keys, quota },
-    ...{ takedowns, usage, usageReports, completeness, queue, keyRotation },
-    ...{ ...gateway, coordinator, idempotency },
+    ...{ takedowns, usage, usageReports, completeness, queue, queueStatistics, keyRotation },
+    ...{ ...gateway, coordinator, idempotency, metrics: new Metrics() },
     runningCost: new RunningCostService(db, quota),
     sandbox: new SandboxService(database, sandboxClock),
     spendCaps: new SpendCapService(db, quota, clock),
@@ -185,10 +187,12 @@ function notificationServices(
 
 /** Ports of this machine that must not be reached through the gateway. */
 function ownPorts({ config, database, gatewayAdminUrls }: ContainerOptions): number[] {
-  const { port, edge, gateway } = config
+  const { port, edge, gateway, metrics } = config
   const admin = gatewayAdminUrls.map((url) => Number(new URL(url).port || 80))
   const addresses = [...gateway.listen, ...edge.dials].map((address) =>
     Number(/:(\d+)$/.exec(address)?.[1] ?? 0),
   )
-  return [port, edge.port, gateway.port, ...addresses, ...admin, database.port]
+  return [port, edge.port, gateway.port, ...addresses, ...admin, database.port].concat(
+    metrics.port ?? [],
+  )
 }

@@ -5,6 +5,8 @@ import type { Container } from '#app/container'
 import { invariant } from '#lib/errors'
 import {
   Authorizer,
+  addEdge,
+  EdgeDecisions,
   EdgeLoader,
   type EdgeServer,
   EdgeState,
@@ -44,7 +46,9 @@ export class Edge {
   }
 
   async start(): Promise<void> {
-    const { config, clock, edgeCertificate: certificate } = this.container
+    const { config, clock, metrics, edgeCertificate: certificate } = this.container
+    const decisions = new EdgeDecisions()
+    addEdge(metrics, decisions)
     await this.loader.start()
     this.sweep = setInterval(() => this.state.sweep(clock.now().getTime()), 1_000)
     const { port, socket } = config.edge
@@ -52,6 +56,7 @@ export class Edge {
       certificate,
       authorizer: new Authorizer(this.state),
       clock,
+      decisions,
       isCurrent: () => this.loader.isCurrent,
       misses: new MissResolver({ resolve: (keyId) => this.loader.resolve(keyId) }),
     }

@@ -58,10 +58,11 @@ export class Surroundings {
   }
 
   async start(): Promise<void> {
-    const { roles, host, port, edge, dataDir } = this.options.config
+    const { roles, host, port, edge, metrics, dataDir } = this.options.config
     demandDataFolder(resolve(dataDir))
     if (roles.includes('api')) await demandPort('PORT', port, host)
     if (roles.includes('edge')) await demandPort('EDGE_PORT', edge.port, host)
+    if (metrics.port !== null) await demandPort('METRICS_PORT', metrics.port, host)
     // Side by side: fetching Caddy may take a while, and so does making a database.
     const starts = Promise.allSettled([this.startPostgres(), this.startCaddy()])
     this.starting = starts

@@ -3,6 +3,7 @@ import { buildCron, buildWorker, syncGateway } from '#app/background'
 import type { Config } from '#app/config'
 import { buildContainer, type Container } from '#app/container'
 import { Edge } from '#app/edge'
+import { addDatabase } from '#app/monitoring'
 import { secretsOf } from '#app/secrets'
 import { Surroundings } from '#app/surroundings'
 import { connect } from '#db/client'
@@ -11,6 +12,7 @@ import { migrate } from '#db/migrate'
 import { systemClock } from '#infra/clock'
 import { SetupError } from '#infra/embedded'
 import type { Logger } from '#infra/logger'
+import { MetricsServer } from '#infra/metrics'
 import { readPricingFile } from '#modules/pricing'
 
 /** For the person at the terminal. */
@@ -109,11 +111,14 @@ export class Veil {
   }
 
   private async startRoles(container: Container): Promise<void> {
-    const { roles } = this.config
+    const { roles, metrics, host } = this.config
+    if (metrics.port !== null)
+      await this.run(new MetricsServer(container.metrics, { hostname: host, port: metrics.port }))
     if (!this.surroundings.databaseAway) this.running.push(await container.sandbox.start())
     if (roles.includes('edge')) await this.run(new Edge(container, this.surroundings.usageLog))
     if (roles.includes('worker')) await this.run(buildWorker(container))
     if (roles.includes('cron')) {
+      addDatabase(container)
       await syncGateway(container)
       await this.run(buildCron(container))
     }

@@ -31,6 +31,7 @@ test('nothing has to be set', () => {
       ...{ permitPackageManager: true, allowPrivateUpstreams: true },
     },
     edge: { port: 3001, dials: [`unix/${resolve('.veil/edge.sock')}`] },
+    metrics: { port: null },
     usage: { url: 'http://127.0.0.1:3000' },
   })
 })
@@ -117,6 +118,9 @@ test.each([
 test('two servers of one process cannot share a port; those of others may', () => {
   expect(mistakesOf({ EDGE_PORT: '3000' })).toEqual([
     'EDGE_PORT: must not be the port of PORT (3000) as well',
+  ])
+  expect(mistakesOf({ METRICS_PORT: '8080' })).toEqual([
+    'METRICS_PORT: must not be the port of GATEWAY_PORT (8080) as well',
   ])
   expect(mistakesOf({ PORT: '8080', GATEWAY_ADMIN_URLS: 'http://caddy:2019' })).toEqual([])
   expect(mistakesOf({ EDGE_PORT: '3000', VEIL_ROLES: 'edge' })).toEqual([])

@@ -51,15 +51,15 @@ const production = {
   ADMIN_PASSWORD: 'correct horse battery staple',
 }
 
+const PORTS = ['PORT', 'EDGE_PORT', 'GATEWAY_PORT', 'CADDY_ADMIN_PORT', 'POSTGRES_PORT']
+
 /** What is wrong, the environment that makes it so, and what the terminal must say. */
 const REFUSALS: [string, (place: Place) => Record<string, string>, (string | RegExp)[]][] = [
-  ...['PORT', 'EDGE_PORT', 'GATEWAY_PORT', 'CADDY_ADMIN_PORT', 'POSTGRES_PORT'].map(
-    (name): (typeof REFUSALS)[number] => [
-      `a taken ${name}`,
-      () => ({ [name]: stranger.port }),
-      [new RegExp(`^Port ${stranger?.port ?? '\\d+'} is taken`, 'm'), `set ${name} to a free port`],
-    ],
-  ),
+  ...[...PORTS, 'METRICS_PORT'].map((name): (typeof REFUSALS)[number] => [
+    `a taken ${name}`,
+    () => ({ [name]: stranger.port }),
+    [new RegExp(`^Port ${stranger?.port ?? '\\d+'} is taken`, 'm'), `set ${name} to a free port`],
+  ]),
   [
     'several wrong variables at once',
     () => ({ PORT: 'abc', LOG_LEVEL: 'loud', VEIL_ROLES: 'api,cook', DATABASE_URL: 'mysql://x/y' }),

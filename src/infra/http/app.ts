@@ -1,5 +1,6 @@
 import { type Context, Elysia } from 'elysia'
 import { currentContext, type Logger, runInContext, setContextUser } from '#infra/logger'
+import type { Answered } from '#infra/metrics'
 import type { Access, Actor } from '#lib/access'
 import type { Clock } from '#lib/clock'
 import { AppError } from '#lib/errors'
@@ -23,6 +24,8 @@ export interface HttpAppOptions {
   logger: Logger
   clock: Clock
   info: OpenApiInfo
+  /** Told of every answer. */
+  onAnswered?(answered: Answered): void
   /** Largest body in bytes. */
   maxBodyBytes?: number
 }
@@ -34,6 +37,7 @@ const INCOMING_REQUEST_ID = /^[\w-]{8,64}$/
 
 const actors = new WeakMap<Request, Actor | null>()
 const paths = new WeakMap<Request, string>()
+const arrivals = new WeakMap<Request, number>()
 
 /** Bun forgets the address of a request that has been answered: it is read first thing and kept. */
 function pathOf(request: Request): string {
@@ -56,6 +60,7 @@ export function createHttpApp(options: HttpAppOptions) {
   })
     .wrap((handle) => (request: Request) => {
       pathOf(request)
+      arrivals.set(request, performance.now())
       const given = request.headers.get('x-request-id') ?? ''
       const requestId = INCOMING_REQUEST_ID.test(given) ? given : uuidv7(clock)
       return runInContext({ requestId }, () => handle(request))
@@ -71,9 +76,12 @@ export function createHttpApp(options: HttpAppOptions) {
       set.headers['x-request-id'] = requestId()
       set.headers['x-content-type-options'] = 'nosniff'
     })
-    .onAfterResponse(({ request, set }) => {
+    .onAfterResponse(({ request, route, set }) => {
       const { method } = request
-      logger.info({ method, path: pathOf(request), status: set.status }, 'http.answered')
+      const status = Number(set.status)
+      const ms = performance.now() - (arrivals.get(request) ?? performance.now())
+      logger.info({ method, path: pathOf(request), status, ms: Math.round(ms) }, 'http.answered')
+      options.onAnswered?.({ method, route: route ?? null, status, ms })
     })
     .macro({
       // Runs before the input is checked: a stranger learns nothing about the shapes inside.

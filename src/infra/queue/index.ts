@@ -14,6 +14,7 @@ export { Discard, describeError, type Outcome, type RetryPolicy, Snooze, storabl
 export { defineEvent, type EventDefinition } from './event'
 export type { BatchedEvent, BatchHandler, Handler } from './handle'
 export type { RoundCounts } from './lane'
+export { addQueue } from './metrics'
 export { type Publication, type PublishOptions, publish, publishMany } from './publish'
 export { type DeadLetterFilter, type Redriven, redrive } from './redrive'
 export { type QueueStats, StatsReader, type TypeStats } from './stats'

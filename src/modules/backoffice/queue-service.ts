@@ -11,7 +11,7 @@ import {
   listDeadLetters,
   listEvents,
   redrive,
-  StatsReader,
+  type StatsReader,
 } from '#infra/queue'
 import type { Actor } from '#lib/access'
 import type { Clock } from '#lib/clock'
@@ -29,14 +29,13 @@ import type { DeathFilterInput, RetryInput } from './queue-schemas'
 /** What an operator may see of the event queue and do to it. Every change is audited. */
 export class QueueService {
   private readonly db: Db
-  private readonly statistics: StatsReader
 
   constructor(
     database: Database,
     private readonly clock: Clock,
+    private readonly statistics: StatsReader,
   ) {
     this.db = database.db
-    this.statistics = new StatsReader(database.sql)
   }
 
   async stats() {

@@ -6,6 +6,7 @@ import { type EdgeListen, HeadHttpServer } from './authorize-http'
 import type { MissResolver } from './authorize-miss'
 import { problemBody, type Refusal, refusal } from './authorize-refusal'
 import { type CallTarget, targetOf } from './authorize-scope'
+import { EdgeDecisions } from './edge-decisions'
 
 export interface EdgeServerOptions {
   listen: EdgeListen
@@ -17,6 +18,8 @@ export interface EdgeServerOptions {
   isCurrent?: () => boolean
   /** Asked once before an unknown or pending key is refused; without it the state is the truth. */
   misses?: MissResolver
+  /** Where decisions are counted. */
+  decisions?: EdgeDecisions
 }
 
 export interface EdgeServer {
@@ -67,12 +70,14 @@ class EdgeAnswers {
   readonly #clock: Clock
   readonly #misses: MissResolver | undefined
   readonly #isCurrent: () => boolean
+  readonly #decisions: EdgeDecisions
 
   constructor(options: EdgeServerOptions) {
     this.#authorizer = options.authorizer
     this.#clock = options.clock
     this.#misses = options.misses
     this.#isCurrent = options.isCurrent ?? (() => true)
+    this.#decisions = options.decisions ?? new EdgeDecisions()
   }
 
   answer(head: RequestHead): string | Promise<string> {
@@ -101,15 +106,15 @@ class EdgeAnswers {
     if (decision.admitted) return this.#admission(decision)
     const requestId = requestIdOf(head)
     if (decision.lookUp === null || this.#misses === undefined) {
-      return this.#refusal(decision, requestId)
+      return this.#refuse(decision, requestId)
     }
     // The head belongs to the next request by then.
     const target = targetOf(head)
     return this.#misses.resolve(decision.lookUp).then((outcome) => {
-      if (outcome === 'failed') return this.#refusal(UNAVAILABLE, requestId)
+      if (outcome === 'failed') return this.#refuse(UNAVAILABLE, requestId)
       const settled =
         outcome === 'changed' ? this.#decide(question, key, apiId, () => target) : decision
-      return settled.admitted ? this.#admission(settled) : this.#refusal(settled, requestId)
+      return settled.admitted ? this.#admission(settled) : this.#refuse(settled, requestId)
     })
   }
 
@@ -129,11 +134,17 @@ class EdgeAnswers {
 
   /** Without `Date`: nobody but the gateway reads it, and each field costs every call. */
   #admission(admission: Admission): string {
+    this.#decisions.admitted++
     const limits =
       admission.rateLimit === ''
         ? ''
         : `RateLimit: ${admission.rateLimit}\r\nRateLimit-Policy: ${admission.rateLimitPolicy}\r\n`
     return `HTTP/1.1 204 No Content\r\nX-Veil-Key-Id: ${admission.keyId}\r\nX-Veil-Subscription-Id: ${admission.subscriptionId}\r\n${limits}\r\n`
+  }
+
+  #refuse(refused: Refusal, requestId: string | null): string {
+    this.#decisions.refuse(refused.code)
+    return this.#refusal(refused, requestId)
   }
 
   #refusal(refused: Refusal, requestId: string | null): string {

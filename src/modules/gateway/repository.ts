@@ -1,4 +1,4 @@
-import { and, eq, inArray, lt, sql } from 'drizzle-orm'
+import { and, eq, inArray, lt, type SQL, sql } from 'drizzle-orm'
 import type { Db } from '#db/client'
 import { apiAllowedMethods, apiRequiredHeaders, apis } from '#db/schema/catalog'
 import { gatewayCommits } from '#db/schema/gateway'
@@ -150,4 +150,20 @@ export async function commitsInDoubt(db: Db): Promise<Commit[]> {
     )
     .orderBy(gatewayCommits.id)
     .limit(1000)
+}
+
+/** Changes that are not settled, by their age. */
+export async function countOpenCommits(db: Db) {
+  const age = sql`now() - ${gatewayCommits.createdAt}`
+  const count = (which: SQL) => sql<number>`(count(*) filter (where ${which}))::int`
+  const [counts] = await db
+    .select({
+      'under 10 s': count(sql`${age} < interval '10 s'`),
+      'under 60 s': count(sql`${age} >= interval '10 s' and ${age} < interval '60 s'`),
+      older: count(sql`${age} >= interval '60 s'`),
+      oldestSeconds: sql<number>`coalesce(greatest(0, extract(epoch from max(${age}))), 0)::float8`,
+    })
+    .from(gatewayCommits)
+    .where(eq(gatewayCommits.state, 'preparing'))
+  return invariant(counts, 'counts')
 }

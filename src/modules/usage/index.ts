@@ -3,6 +3,7 @@ import type { Worker } from '#infra/queue'
 import type { Clock } from '#lib/clock'
 import { usageBatchReceived } from './events'
 import { GarbageCollection } from './garbage'
+import type { BookedCalls } from './metrics'
 import { UsageRecorder } from './recorder'
 
 export { CompletenessService } from './completeness'
@@ -11,6 +12,7 @@ export { usageGapDetected } from './completeness-events'
 export { usageCompletenessJob } from './completeness-job'
 export { type UsageEvent, usageBatchReceived } from './events'
 export { usagePartitionsJob, usageRetentionJob, usageRollupJob } from './jobs'
+export { addBookings, addUsage, BookedCalls } from './metrics'
 export { projectionOf } from './read-repository'
 export { UsageReports } from './reports'
 export { apiUsageRoutes, keyUsageRoutes, usageReportRoutes } from './reports.routes'
@@ -23,8 +25,13 @@ const BATCHES = 40
 const GATHER_MS = 300
 
 /** Lets the worker book what the gateways report. */
-export function registerUsage(worker: Worker, database: Database, clock: Clock): void {
-  const recorder = new UsageRecorder(database.db, clock)
+export function registerUsage(
+  worker: Worker,
+  database: Database,
+  clock: Clock,
+  calls?: BookedCalls,
+): void {
+  const recorder = new UsageRecorder(database.db, clock, calls)
   const garbage = new GarbageCollection()
   worker.onBatch(
     usageBatchReceived,

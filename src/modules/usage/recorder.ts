@@ -19,6 +19,7 @@ import {
   insertNewRecords,
   mayBeDuplicate,
 } from './ledger-repository'
+import { BookedCalls } from './metrics'
 import { type Booking, type Refusal, type Resolution, sortBookings } from './resolve-events'
 import { tallyOf } from './tally'
 
@@ -51,6 +52,7 @@ export class UsageRecorder {
   constructor(
     private readonly db: Db,
     private readonly clock: Clock,
+    private readonly calls = new BookedCalls(),
   ) {}
 
   /**
@@ -72,14 +74,14 @@ export class UsageRecorder {
   /** Most batches bring only new calls, for which COPY is made; where one is known, they are sorted out. */
   private async book(batches: readonly UsageBatch[]): Promise<void> {
     try {
-      await this.db.transaction((tx) => this.bookIn(tx, batches, copyAll))
+      this.calls.add(await this.db.transaction((tx) => this.bookIn(tx, batches, copyAll)))
     } catch (error) {
       if (!mayBeDuplicate(error)) throw error
-      await this.db.transaction((tx) => this.bookIn(tx, batches, insertNewRecords))
+      this.calls.add(await this.db.transaction((tx) => this.bookIn(tx, batches, insertNewRecords)))
     }
   }
 
-  private async bookIn(tx: Db, batches: readonly UsageBatch[], insert: Insert): Promise<void> {
+  private async bookIn(tx: Db, batches: readonly UsageBatch[], insert: Insert) {
     await this.memory.refresh(tx)
     const bookings: Booking[] = []
     for (const batch of batches) {
@@ -92,11 +94,13 @@ export class UsageRecorder {
       batches.map(({ id }) => id),
     )
     const added = await insert(tx, sortBookings(bookings))
-    if (added.length === 0) return
+    const counts = { booked: added.length, duplicates: bookings.length - added.length }
+    if (added.length === 0) return counts
     const { counters, keys, operations } = tallyOf(added)
     await this.tellOfQuotas(tx, await addToCounters(tx, counters))
     await addToKeyHours(tx, keys)
     await addToOperationHours(tx, await this.memory.name(tx, operations))
+    return counts
   }
 
   /** The counter's own row says what it was and is, so that of all workers just one sees it cross. */

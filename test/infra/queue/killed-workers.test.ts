@@ -1,16 +1,15 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeAll, expect, test } from 'vitest'
 import { deadLetters, eventClaims, events } from '#db/schema/queue'
 import { countUnfinished } from '#infra/queue'
 import { eventually } from '#test/poll'
 import { AT_ONCE, thingHappened, useQueue } from './support/queue'
-import type { WorkerProcessPlan } from './worker-process'
+import { kill, useWorkerProcesses } from './support/worker-processes'
 
 const queue = useQueue()
-const children = new Set<ChildProcess>()
+const processes = useWorkerProcesses(queue)
 
 beforeAll(async () => {
   await queue.database.sql`create table processed (event_id text primary key)`
@@ -18,28 +17,8 @@ beforeAll(async () => {
   await queue.database.sql`create table gate ()`
 })
 afterEach(async () => {
-  for (const child of children) await kill(child)
   await queue.database.sql`truncate processed, total, gate`
 })
-
-function startWorker(plan: Omit<WorkerProcessPlan, 'url'>): ChildProcess {
-  const script = join(import.meta.dirname, 'worker-process.ts')
-  const argument = JSON.stringify({ url: queue.database.url, ...plan })
-  const child = spawn(process.execPath, [script, argument], {
-    cwd: resolve(import.meta.dirname, '../../..'),
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  children.add(child)
-  child.once('exit', () => children.delete(child))
-  return child
-}
-
-async function kill(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
-  const exited = once(child, 'exit')
-  child.kill('SIGKILL')
-  await exited
-}
 
 const processedCount = async () => (await queue.database.sql`select from processed`).length
 
@@ -47,7 +26,7 @@ test('T15: every event three times, with workers killed at random: counted once 
   await queue.database.sql`insert into total values (0)`
   await queue.publishNumbers(400)
   const plan = { handler: 'count', leaseMs: 300, maxAttempts: 1_000 } as const
-  const workers = [startWorker(plan), startWorker(plan)]
+  const workers = [processes.start(plan), processes.start(plan)]
   for (let round = 0; round < 5; round++) {
     const before = await processedCount()
     await eventually(
@@ -57,7 +36,7 @@ test('T15: every event three times, with workers killed at random: counted once 
     await sleep(Math.random() * 50)
     const victim = round % 2
     await kill(workers[victim] as ChildProcess)
-    workers[victim] = startWorker(plan)
+    workers[victim] = processes.start(plan)
   }
   await eventually(async () => (await queue.waiting()) === 0, 'the end of all events', 20_000)
   const [total] = await queue.database.sql<{ sum: string }[]>`select sum from total`
@@ -69,7 +48,7 @@ test('T15: every event three times, with workers killed at random: counted once 
 
 test('T16: a worker that was stopped past its lease changes nothing about the newer attempt', async () => {
   await queue.publishNumbers(1)
-  const late = startWorker({ handler: 'hold', leaseMs: 500, maxAttempts: 5 })
+  const late = processes.start({ handler: 'hold', leaseMs: 500, maxAttempts: 5 })
   await eventually(async () => (await processedCount()) === 1, 'the start of the handler')
   late.kill('SIGSTOP')
   const next = queue.worker().on(
@@ -99,12 +78,12 @@ test('T17: an event that ends its process dies after its attempts, its neighbour
   await queue.publishNumbers(30)
   const plan = { handler: 'exit', leaseMs: 200, maxAttempts: 3 } as const
   let starts = 0
-  let worker = startWorker(plan)
+  let worker = processes.start(plan)
   await eventually(
     async () => {
       if (worker.exitCode !== null) {
         starts++
-        worker = startWorker(plan)
+        worker = processes.start(plan)
       }
       return (await queue.waiting()) === 0
     },
@@ -120,7 +99,7 @@ test('T17: an event that ends its process dies after its attempts, its neighbour
 
 test('T17: killed halfway, an event is done by the next worker', async () => {
   await queue.publishNumbers(1)
-  const doomed = startWorker({ handler: 'hold', leaseMs: 200, maxAttempts: 5 })
+  const doomed = processes.start({ handler: 'hold', leaseMs: 200, maxAttempts: 5 })
   await eventually(async () => (await processedCount()) === 1, 'the start of the handler')
   await kill(doomed)
   const attempts: number[] = []
