@@ -6,6 +6,7 @@ import { cleanup, Worker } from '#infra/queue'
 import { expiredKeyCleanupJob, keyRotationJob, keyVerificationJob } from '#modules/keys'
 import { Notifier, notificationsCleanupJob, WebhookDeliverer } from '#modules/notifications'
 import { webhookInboxCleanupJob } from '#modules/payments'
+import { subscriptionRenewalJob } from '#modules/subscriptions'
 import {
   addBookings,
   BookedCalls,
@@ -37,7 +38,7 @@ export function buildWorker(container: Container): Worker {
 
 /** Which job runs when. */
 export function buildCron(container: Container): CronRunner {
-  const { config, database, clock, logger, subscriptions, sql, idempotency, completeness, pusher } =
+  const { config, database, clock, logger, renewals, sql, idempotency, completeness, pusher } =
     container
   return new CronRunner({
     leases: new Leases(database.db),
@@ -55,11 +56,7 @@ export function buildCron(container: Container): CronRunner {
         schedule: '40 */5 * * * *',
         run: () => container.reconciler.reconcileAll(),
       }),
-      defineJob({
-        name: 'subscription-renewal',
-        schedule: '15 * * * * *',
-        run: (now) => subscriptions.renewDue(now),
-      }),
+      subscriptionRenewalJob(renewals, () => pusher.push()),
       expiredKeyCleanupJob(database.db, () => pusher.push()),
       keyRotationJob(database.db),
       keyVerificationJob({ db: database.db, edges: container.edges, logger }),

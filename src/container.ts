@@ -36,7 +36,13 @@ import { MailService, WebhookSecrets, WebhookService } from '#modules/notificati
 import { createPayments } from '#modules/payments'
 import { PricingService, readPricingFile } from '#modules/pricing'
 import { QuotaService } from '#modules/quota'
-import { SubscriptionService } from '#modules/subscriptions'
+import {
+  Lifecycle,
+  RenewalService,
+  registerEndings,
+  SubscriptionService,
+  Timekeeper,
+} from '#modules/subscriptions'
 import { CompletenessService, UsageReports, UsageService } from '#modules/usage'
 
 const PUSH_PATIENCE_MS = 4_000
@@ -106,6 +112,10 @@ export function buildContainer(options: ContainerOptions) {
     pricing,
     firstKeys,
   )
+  registerEndings(coordinator)
+  const timekeeper = new Timekeeper({ clock, pricing, keys: firstKeys })
+  const renewals = new RenewalService(db, clock, timekeeper)
+  const lifecycle = new Lifecycle({ db, clock, coordinator, keys: firstKeys, timekeeper })
   const keys = new KeyService(db, clock, coordinator, subscriptions)
   const keyRotation = new KeyRotation(clock, coordinator, keys)
   const quota = new QuotaService(db, subscriptions, keys, pricing, clock)
@@ -119,6 +129,9 @@ export function buildContainer(options: ContainerOptions) {
     ...{ identity, catalog, categories, plans, marketplace, pricing, subscriptions, keys, quota },
     ...{ takedowns, usage, usageReports, completeness, queue, queueStatistics, keyRotation },
     ...{ ...gateway, coordinator, idempotency, metrics: new Metrics() },
+    ...{ renewals, lifecycle },
+    ...{ takedowns, usage, usageReports, completeness, queue, keyRotation },
+    ...{ ...gateway, coordinator, idempotency },
     runningCost: new RunningCostService(db, quota),
     sandbox: new SandboxService(database, sandboxClock),
     spendCaps: new SpendCapService(db, quota, clock),

@@ -38,11 +38,11 @@ test('every job does its work once; doing it again changes nothing', async () =>
   const inOrder = { missing: 0, stale: 0, orphan: 0, failed: 0 }
   expect(await run('gateway-reconcile')).toEqual(inOrder)
 
-  expect(await run('subscription-renewal')).toEqual({ opened: 0 })
+  expect(await run('subscription-renewal')).toEqual({ opened: 0, settled: 0 })
   expect(await run('idempotency-keys-cleanup')).toEqual({ deleted: 0 })
   veil.clock.advance(32 * 86_400_000)
-  expect(await run('subscription-renewal')).toEqual({ opened: 1 })
-  expect(await run('subscription-renewal')).toEqual({ opened: 0 })
+  expect(await run('subscription-renewal')).toEqual({ opened: 1, settled: 0 })
+  expect(await run('subscription-renewal')).toEqual({ opened: 0, settled: 0 })
   expect(await run('idempotency-keys-cleanup')).toEqual({ deleted: 1 })
   expect(await run('idempotency-keys-cleanup')).toEqual({ deleted: 0 })
   expect(await run('notifications-cleanup')).toEqual({ mails: 0, deliveries: 0 })

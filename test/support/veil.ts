@@ -151,6 +151,15 @@ export class TestVeil {
     return { id: user.id, email, token: accessToken, refreshToken }
   }
 
+  /** Moves the clock, and lets these users sign in again, since their tokens have expired. */
+  async travel(at: Date | string, ...users: TestUser[]): Promise<void> {
+    this.clock.set(new Date(at))
+    for (const user of users) {
+      const body = { email: user.email, password: PASSWORD }
+      user.token = (await this.expectOk('POST', '/auth/login', { body })).accessToken
+    }
+  }
+
   /** A published API with a plan. */
   async publishedApi(
     provider: TestUser,

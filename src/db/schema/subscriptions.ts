@@ -27,6 +27,10 @@ export type SubscriptionStatus = (typeof SUBSCRIPTION_STATUSES)[number]
 
 export const PERIOD_KINDS = ['trial', 'regular'] as const
 
+/** Why another plan waits for its time; what the provider arranged, the consumer cannot withdraw. */
+export const PLAN_CHANGE_KINDS = ['upgrade', 'downgrade', 'migration'] as const
+export type PlanChangeKind = (typeof PLAN_CHANGE_KINDS)[number]
+
 /** `plan_change_credit`: unused part of the old plan; `plan_change_charge`: rest of the new one. */
 export const ADJUSTMENT_CODES = [
   'plan_change_credit',
@@ -54,6 +58,8 @@ export const apiSubscriptions = pgTable(
     anchorAt: instant('anchor_at').notNull(),
     /** While trialing: when the trial ends by date; kept afterwards. Null: there never was one. */
     trialEndsAt: instant('trial_ends_at'),
+    /** When its end was announced. */
+    trialRemindedAt: instant('trial_reminded_at'),
     /** Set while the end is scheduled: the subscription is cancelled when this instant comes. */
     cancelAt: instant('cancel_at'),
     /** When it was asked to end. */
@@ -61,9 +67,10 @@ export const apiSubscriptions = pgTable(
     /** When it did end; null while it lives. */
     endedAt: instant('ended_at'),
     pausedAt: instant('paused_at'),
-    /** The plan that it gets at `scheduled_plan_at`; both or none. */
+    /** The plan that it gets at `scheduled_plan_at`, and why; all three or none. */
     scheduledPlanId: idColumn('plan', 'scheduled_plan_id').references(() => pricingModels.id),
     scheduledPlanAt: instant('scheduled_plan_at'),
+    scheduledPlanKind: text('scheduled_plan_kind', { enum: PLAN_CHANGE_KINDS }),
     /** What is left of the plan's rate limits, in percent; lowered while an invoice is overdue. */
     rateLimitPercent: integer('rate_limit_percent').notNull().default(100),
     /** The most that a period may cost, in minor units of the plan's currency; null = no cap. */
@@ -90,6 +97,10 @@ export const apiSubscriptions = pgTable(
       'api_subscriptions_scheduled',
       sql`(${table.scheduledPlanId} is null) = (${table.scheduledPlanAt} is null)`,
     ),
+    check(
+      'api_subscriptions_scheduled_kind',
+      sql`(${table.scheduledPlanId} is null) = (${table.scheduledPlanKind} is null)`,
+    ),
     check('api_subscriptions_rate_percent', sql`${table.rateLimitPercent} between 1 and 100`),
     check(
       'api_subscriptions_status_known',
@@ -99,8 +110,8 @@ export const apiSubscriptions = pgTable(
 )
 
 /**
- * Half-open `[starts_at, ends_at)`; the periods of a subscription follow each other without a hole.
- * A period is a whole cycle of the plan, or the part of one that a plan change, a pause or an end
+ * Half-open `[starts_at, ends_at)`; the periods of a subscription follow each other without a hole,
+ * except where it was paused or suspended. A period is a whole cycle of the plan, or the part of one that a plan change, a pause or an end
  * left of it: then `[starts_at, ends_at)` lies within `[cycle_starts_at, cycle_ends_at)`.
  */
 export const billingPeriods = pgTable(
@@ -124,6 +135,11 @@ export const billingPeriods = pgTable(
     kind: text('kind', { enum: PERIOD_KINDS }).notNull().default('regular'),
     /** What the plan's flat fee comes to for this period, in minor units; a share is taken already. */
     flatFee: bigint('flat_fee', { mode: 'bigint' }).notNull(),
+    /**
+     * What was charged otherwise for the time from `starts_at` to the end of the cycle, in minor units:
+     * by the adjustments of a plan change, or with the period before. Unused, it is credited like the fee.
+     */
+    prepaidFee: bigint('prepaid_fee', { mode: 'bigint' }).notNull().default(sql`0`),
     /** Billable units that this period includes; null = no quota. */
     quotaLimit: bigint('quota_limit', { mode: 'number' }),
     status: text('status', { enum: ['open', 'closed', 'invoiced'] })
@@ -207,8 +223,12 @@ export const subscriptionPricingHistory = pgTable(
         'trial_ended',
         'paused',
         'resumed',
+        'past_due',
+        'rate_limited',
         'suspended',
         'reinstated',
+        'change_scheduled',
+        'change_withdrawn',
         'cancelled',
         'expired',
       ],

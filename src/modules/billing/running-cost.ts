@@ -13,17 +13,17 @@ export class RunningCostService {
 
   async ofSubscription(actor: Actor, subscriptionId: string) {
     const standing = await this.quota.standing(actor, subscriptionId)
-    const { subscription, plan, counted } = standing
+    const { subscription, plan, period, counted } = standing
     const projection = await projectionOf(this.db, subscription.period.id)
     return {
       subscriptionId: subscription.id,
       ...counted,
       quota: quotaView(standing),
-      cost: costView(plan, counted.units),
+      cost: costView(plan, counted.units, period),
       projection: projection && {
         asOf: projection.asOf.toISOString(),
         units: projection.units,
-        cost: costView(plan, projection.units),
+        cost: costView(plan, projection.units, period),
       },
     }
   }

@@ -15,13 +15,15 @@ export class SpendCapService {
   ) {}
 
   async get(actor: Actor, subscriptionId: string) {
-    const { subscription, plan, counted } = await this.quota.standing(actor, subscriptionId)
+    const standing = await this.quota.standing(actor, subscriptionId)
+    const { subscription, plan, period, counted } = standing
     const amount = subscription.spendCap
     return {
       subscriptionId: subscription.id,
       ...{ amount, currency: plan.currency },
-      spend: costView(plan, counted.units).total,
-      unitsLeft: amount === null ? null : Math.max(0, unitsWithinCap(plan, amount) - counted.units),
+      spend: costView(plan, counted.units, period).total,
+      unitsLeft:
+        amount === null ? null : Math.max(0, unitsWithinCap(plan, amount, period) - counted.units),
     }
   }
 

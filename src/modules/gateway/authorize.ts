@@ -101,7 +101,8 @@ export class Authorizer {
   #withinLimits(call: Call): Decision {
     const { key, subscription, now } = call
     const limits = this.#state.limitsOf(subscription)
-    if (limits === null) return refusal('subscription_inactive', identityOf(call))
+    if (limits === null || subscription.isOver(now))
+      return refusal('subscription_inactive', identityOf(call))
     subscription.rollOver(now)
     const { cap } = subscription
     if (cap !== null && subscription.used >= cap.units) return refusedByCap(call, cap)

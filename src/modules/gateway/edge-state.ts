@@ -51,6 +51,8 @@ export interface EdgeSubscription {
   rateLimits: readonly RateLimit[]
   quota: EdgeQuota | null
   period: EdgePeriod
+  /** Its end is arranged: no period follows this one. */
+  endsWithPeriod?: boolean
   cap?: SpendCap | null
   /** The count of the period; left out, what is known stays (0 in a new period). */
   ledger?: LedgerCount
@@ -179,7 +181,7 @@ export class EdgeState {
     const { start, end } = row.period
     record.limits = this.#limits.acquire(row.rateLimits, row.quota, end - start)
     this.#limits.release(previous)
-    record.stand(STANDINGS[row.status] ?? 'inactive')
+    record.stand(STANDINGS[row.status] ?? 'inactive', row.endsWithPeriod)
     record.setCap(row.cap ?? null)
     record.adopt(row.period, row.ledger)
   }

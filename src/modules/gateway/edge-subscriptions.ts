@@ -44,6 +44,9 @@ const LEDGER_UNITS = 9
 const KNOWN = 1
 const ROLLED_OVER = 2
 const STANDING_SHIFT = 2
+const STANDING_BITS = 3
+/** It ends with its period. */
+const LAST = 16
 const STANDINGS: readonly Standing[] = ['inactive', 'passing', 'unpaid']
 
 const LEAST_ROWS = 64
@@ -235,7 +238,7 @@ export class SubscriptionRecord {
   }
 
   get standing(): Standing {
-    return STANDINGS[this.word(STATE) >>> STANDING_SHIFT] as Standing
+    return STANDINGS[(this.word(STATE) >>> STANDING_SHIFT) & STANDING_BITS] as Standing
   }
 
   /** Null without a cap. */
@@ -286,11 +289,16 @@ export class SubscriptionRecord {
   }
 
   /** Null takes the row out of service; it stays as long as a key names it. */
-  stand(standing: Standing | null): void {
+  stand(standing: Standing | null, endsWithPeriod = false): void {
     const kept = this.word(STATE) & ROLLED_OVER
     const known = standing === null ? 0 : KNOWN
     const place = STANDINGS.indexOf(standing ?? 'inactive')
-    this.setWord(STATE, kept | known | (place << STANDING_SHIFT))
+    this.setWord(STATE, kept | known | (place << STANDING_SHIFT) | (endsWithPeriod ? LAST : 0))
+  }
+
+  /** Its last period is over, whether or not a job has written that down. */
+  isOver(now: number): boolean {
+    return (this.word(STATE) & LAST) !== 0 && now >= this.periodEnd
   }
 
   setCap(cap: SpendCap | null): void {

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Db } from '#db/client'
+import { KEY_STATUSES } from '#db/schema/keys'
 import { publishMany } from '#infra/queue'
 import { generateApiKey } from '#lib/api-key'
 import type { Clock } from '#lib/clock'
@@ -27,7 +28,9 @@ export function makeKey(clock: Clock, input: NewKey) {
   return { row, key }
 }
 
-/** The keys' part in making and unmaking a subscription. */
+const LIVING = KEY_STATUSES.filter((status) => status !== 'revoked' && status !== 'expired')
+
+/** The keys' part in the beginning and the end of a subscription. */
 export const keysOfSubscriptions = (clock: Clock): SubscriptionKeys => ({
   issueFirst: async (db: Db, { id: subscriptionId, apiId }) => {
     const { row, key } = makeKey(clock, { subscriptionId, apiId, name: 'default', ...NO_LIMITS })
@@ -45,6 +48,10 @@ export const keysOfSubscriptions = (clock: Clock): SubscriptionKeys => ({
         orderingKey: keyId,
       })),
     )
+  },
+  revokeAll: async (db, subscriptionId, at) => {
+    const change = { status: 'revoked', revokedAt: at, updatedAt: at } as const
+    await keys.changeKeys(db, { subscriptionId }, LIVING, change)
   },
   deleteAll: keys.deleteKeysOf,
 })

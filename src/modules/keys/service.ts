@@ -55,6 +55,7 @@ export class KeyService {
     const of = { subscriptionId: id, apiId: api.id, name }
     const { row, key } = makeKey(this.clock, { ...of, ...limits })
     await this.throughGateway(CREATED, row, async (tx) => {
+      await this.subscriptions.holdLive(tx, { id })
       await keys.insertKey(tx, row)
       await this.audit(tx, actor, CREATED, row.id)
       // Not after the push: the key was made and shown whatever becomes of that.

@@ -1,7 +1,6 @@
 import { apiPublished, apiRemoved } from '#modules/catalog'
 import { keyCreated, keyRevoked, keyRotated, keyRotationDue } from '#modules/keys'
 import { quotaThresholdReached } from '#modules/quota'
-import { subscriptionCreated } from '#modules/subscriptions'
 import { usageGapDetected } from '#modules/usage'
 import {
   admins,
@@ -12,6 +11,7 @@ import {
 } from './audience.repository'
 import { INVOICE_RULES } from './invoice-rules'
 import { rule } from './rule'
+import { SUBSCRIPTION_RULES } from './subscription-rules'
 
 /** Who is told what of which event: the whole list. Webhooks of all concerned get the facts. */
 export const RULES = [
@@ -42,29 +42,7 @@ export const RULES = [
       }),
     },
   ),
-  rule(
-    subscriptionCreated,
-    (db, { subscriptionId }) => newsOfSubscription(db, subscriptionId),
-    {
-      to: 'consumers',
-      mail: ({ api, plan, subscription }) => ({
-        subject: `You are subscribed to ${api.name}`,
-        text: [
-          `Your subscription ${subscription.id} to ${api.name} has begun, on the plan ${plan.name}. Its first key was shown to you when you subscribed; nobody can show it again, but you can make another one at any time.`,
-          `GET /subscriptions/${subscription.id}/usage tells what you have used and what it costs.`,
-        ],
-      }),
-    },
-    {
-      to: 'providers',
-      mail: ({ api, plan, subscription }) => ({
-        subject: `${api.name} has a new subscriber`,
-        text: [
-          `Somebody has subscribed to ${api.name}, on the plan ${plan.name}. Calls of this subscriber reach you with the header X-Veil-Subscription-Id: ${subscription.id}.`,
-        ],
-      }),
-    },
-  ),
+  ...SUBSCRIPTION_RULES,
   rule(
     keyCreated,
     async (db, { keyId, isFirst }) => {

@@ -1,6 +1,7 @@
 import type { Db } from '#db/client'
 import { violates } from '#db/errors'
 import type { Clock } from '#lib/clock'
+import { invariant } from '#lib/errors'
 import { type Id, newId, parseId } from '#lib/id'
 import { PlanSlugTaken, PlanUnknown } from './errors'
 import { withoutTrailingZeros } from './plan-charges'
@@ -51,6 +52,11 @@ export class PricingService {
     const plan = known && (await plans.findPlan(this.db, known))
     if (plan?.apiId !== apiId || plan.status !== 'active') throw new PlanUnknown(id)
     return plan
+  }
+
+  /** The version of a plan that a subscription has, active or not. */
+  async planOf(db: Db, id: Id<'plan'>): Promise<Plan> {
+    return invariant(await plans.findPlan(db, id), id)
   }
 
   async plansById(ids: Id<'plan'>[]): Promise<Map<Id<'plan'>, Plan>> {

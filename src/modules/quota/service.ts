@@ -4,8 +4,8 @@ import type { Clock } from '#lib/clock'
 import { invariant } from '#lib/errors'
 import type { PageRequest } from '#lib/page'
 import type { KeyService } from '#modules/keys'
-import type { Plan, PricingService } from '#modules/pricing'
-import type { Subscription, SubscriptionService } from '#modules/subscriptions'
+import type { Plan, PricingService, RatedPeriod } from '#modules/pricing'
+import { ratedPeriod, type Subscription, type SubscriptionService } from '#modules/subscriptions'
 import { estimate } from './estimate'
 import { type Counted, countsOf } from './repository'
 import { highestReached } from './thresholds'
@@ -16,6 +16,8 @@ const NOTHING: Counted = { calls: 0, errors: 0, units: 0 }
 export interface Standing {
   subscription: Subscription
   plan: Plan
+  /** The running period, maybe a part of a cycle, as it is rated. */
+  period: RatedPeriod
   counted: Counted
 }
 
@@ -46,8 +48,8 @@ export class QuotaService {
 
   /** When the quota will be used up if the period goes on as so far. */
   async exhaustionEstimate(actor: Actor, keyId: string) {
-    const { subscription, plan, counted } = await this.standingOfKey(actor, keyId)
-    const { quotaLimit: limit } = plan
+    const { subscription, period, counted } = await this.standingOfKey(actor, keyId)
+    const { quotaLimit: limit } = period
     const now = this.clock.now()
     const { exhaustedAt, ...rest } = estimate(counted.units, limit, subscription.period, now)
     return {
@@ -93,16 +95,16 @@ export class QuotaService {
       ),
       this.pricing.plansById(rows.map(({ plan }) => plan.id)),
     ])
-    return rows.map((subscription) => ({
-      subscription,
-      plan: invariant(plans.get(subscription.plan.id), subscription.plan.id),
-      counted: counts.get(subscription.period.id) ?? NOTHING,
-    }))
+    return rows.map((subscription) => {
+      const plan = invariant(plans.get(subscription.plan.id), subscription.plan.id)
+      const counted = counts.get(subscription.period.id) ?? NOTHING
+      return { subscription, plan, period: ratedPeriod(subscription), counted }
+    })
   }
 }
 
-export function quotaView({ subscription, plan, counted }: Standing) {
-  const limit = plan.quotaLimit
+export function quotaView({ subscription, plan, period, counted }: Standing) {
+  const limit = period.quotaLimit
   return {
     subscriptionId: subscription.id,
     period: {
@@ -110,7 +112,8 @@ export function quotaView({ subscription, plan, counted }: Standing) {
       end: subscription.period.end.toISOString(),
     },
     limit,
-    hard: plan.quotaHard,
+    // A trial costs nothing, so nothing passes beyond it.
+    hard: plan.quotaHard || period.kind === 'trial',
     used: counted.units,
     remaining: limit === null ? null : Math.max(0, limit - counted.units),
     rateLimits: plan.rateLimits,

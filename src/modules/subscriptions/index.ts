@@ -1,5 +1,16 @@
-export { subscriptionCreated } from './events'
+export { registerEndings, type SubscriptionKeys } from './ending'
+export {
+  subscriptionCancelled,
+  subscriptionCreated,
+  subscriptionReinstated,
+  subscriptionSuspended,
+} from './events'
+export { subscriptionRenewalJob } from './jobs'
+export { Lifecycle } from './lifecycle'
+export { ratedPeriod } from './periods'
+export { RenewalService } from './renewal'
 export { type Subscription, writeSpendCap } from './repository'
 export { subscribeRoutes, subscriptionRoutes } from './routes'
 export { SubscriptionParams } from './schemas'
-export { type SubscriptionKeys, SubscriptionService } from './service'
+export { SubscriptionService } from './service'
+export { Timekeeper } from './timekeeper'

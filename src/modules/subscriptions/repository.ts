@@ -1,18 +1,12 @@
-import { and, desc, eq, inArray, lte, sql } from 'drizzle-orm'
+import { and, desc, eq, notInArray, sql } from 'drizzle-orm'
 import type { Db } from '#db/client'
 import { olderThan } from '#db/paging'
 import { apis } from '#db/schema/catalog'
 import { pricingModels } from '#db/schema/pricing'
-import {
-  apiSubscriptions,
-  billingPeriods,
-  subscriptionPricingHistory,
-} from '#db/schema/subscriptions'
+import { apiSubscriptions, billingPeriods } from '#db/schema/subscriptions'
+import { invariant } from '#lib/errors'
 import type { Id } from '#lib/id'
 import type { PageRequest } from '#lib/page'
-import type { BillingCycle } from '#lib/period'
-
-export type BillingPeriod = typeof billingPeriods.$inferSelect
 
 const columns = {
   id: apiSubscriptions.id,
@@ -27,7 +21,16 @@ const columns = {
     name: pricingModels.name,
     version: pricingModels.version,
   },
-  period: { id: billingPeriods.id, start: billingPeriods.startsAt, end: billingPeriods.endsAt },
+  period: {
+    id: billingPeriods.id,
+    kind: billingPeriods.kind,
+    start: billingPeriods.startsAt,
+    end: billingPeriods.endsAt,
+    cycleStart: billingPeriods.cycleStartsAt,
+    cycleEnd: billingPeriods.cycleEndsAt,
+    flatFee: billingPeriods.flatFee,
+    quotaLimit: billingPeriods.quotaLimit,
+  },
 }
 
 /** A subscription with its newest period, which is the running one once renewal has run. */
@@ -75,28 +78,9 @@ export async function lockPublished(db: Db, apiId: Id<'api'>): Promise<boolean> 
 export async function insertSubscription(
   db: Db,
   row: typeof apiSubscriptions.$inferInsert,
-): Promise<void> {
-  await db.insert(apiSubscriptions).values(row)
-}
-
-export async function insertHistory(
-  db: Db,
-  row: typeof subscriptionPricingHistory.$inferInsert,
-): Promise<void> {
-  await db.insert(subscriptionPricingHistory).values(row)
-}
-
-/** Opens a period once, however often and by however many it is asked for. */
-export async function openPeriod(
-  db: Db,
-  row: typeof billingPeriods.$inferInsert,
-): Promise<boolean> {
-  const rows = await db
-    .insert(billingPeriods)
-    .values(row)
-    .onConflictDoNothing()
-    .returning({ id: billingPeriods.id })
-  return rows.length === 1
+): Promise<typeof apiSubscriptions.$inferSelect> {
+  const [inserted] = await db.insert(apiSubscriptions).values(row).returning()
+  return invariant(inserted, row.id)
 }
 
 /** Periods, history and the subscription itself; its keys must be gone. */
@@ -104,58 +88,19 @@ export async function deleteSubscription(db: Db, id: Id<'sub'>): Promise<void> {
   await db.delete(apiSubscriptions).where(eq(apiSubscriptions.id, id))
 }
 
-/** What a period takes from its plan. */
-export interface PeriodTerms {
-  id: Id<'plan'>
-  billingCycle: BillingCycle
-  flatFee: bigint
-  quotaLimit: number | null
-}
-
-export interface DueRenewal {
-  id: Id<'sub'>
-  anchorAt: Date
-  plan: PeriodTerms
-  ordinal: number
-}
-
-/** Live subscriptions whose newest period has ended. */
-export function dueRenewals(db: Db, now: Date, limit: number): Promise<DueRenewal[]> {
-  return db
-    .select({
-      id: apiSubscriptions.id,
-      anchorAt: apiSubscriptions.anchorAt,
-      plan: {
-        id: pricingModels.id,
-        billingCycle: pricingModels.billingCycle,
-        flatFee: pricingModels.flatFee,
-        quotaLimit: pricingModels.quotaLimit,
-      },
-      ordinal: billingPeriods.ordinal,
-    })
-    .from(billingPeriods)
-    .innerJoin(apiSubscriptions, eq(apiSubscriptions.id, billingPeriods.subscriptionId))
-    .innerJoin(pricingModels, eq(pricingModels.id, apiSubscriptions.pricingModelId))
+/** Holds a subscription as it is until the transaction ends; false when it has ended already. */
+export async function lockLive(db: Db, id: Id<'sub'>): Promise<boolean> {
+  const rows = await db
+    .select({ id: apiSubscriptions.id })
+    .from(apiSubscriptions)
     .where(
       and(
-        eq(billingPeriods.status, 'open'),
-        lte(billingPeriods.endsAt, now),
-        inArray(apiSubscriptions.status, ['trialing', 'active', 'past_due']),
+        eq(apiSubscriptions.id, id),
+        notInArray(apiSubscriptions.status, ['cancelled', 'expired']),
       ),
     )
-    .limit(limit)
-}
-
-export async function closePeriod(db: Db, id: Id<'sub'>, ordinal: number): Promise<void> {
-  await db
-    .update(billingPeriods)
-    .set({ status: 'closed' })
-    .where(and(eq(billingPeriods.subscriptionId, id), eq(billingPeriods.ordinal, ordinal)))
-}
-
-/** Tells the edge, which watches subscriptions, that there is something new to read. */
-export async function touch(db: Db, id: Id<'sub'>, at: Date): Promise<void> {
-  await db.update(apiSubscriptions).set({ updatedAt: at }).where(eq(apiSubscriptions.id, id))
+    .for('share')
+  return rows.length === 1
 }
 
 /** @param amount minor units of the plan's currency; null = no cap */

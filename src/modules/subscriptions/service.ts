@@ -1,37 +1,25 @@
 import type { Db } from '#db/client'
 import { violates } from '#db/errors'
-import { recordAudit } from '#infra/audit'
 import { publish } from '#infra/queue'
 import type { Actor } from '#lib/access'
 import type { Clock } from '#lib/clock'
 import { invariant } from '#lib/errors'
 import { type Id, newId, parseId } from '#lib/id'
 import { type Page, type PageRequest, toPage } from '#lib/page'
-import { periodAt } from '#lib/period'
 import type { MarketplaceService } from '#modules/catalog'
 import type { Coordinator } from '#modules/gateway'
 import type { Plan, PricingService } from '#modules/pricing'
-import { AlreadySubscribed, ApiWithdrawn, SubscriptionUnknown } from './errors'
+import type { IssuedKey, SubscriptionKeys } from './ending'
+import { AlreadySubscribed, ApiWithdrawn, SubscriptionOver, SubscriptionUnknown } from './errors'
 import { subscriptionCreated } from './events'
+import { writeDown } from './held'
+import { insertPeriod } from './life.repository'
+import { wholeCycle } from './periods'
 import type { Subscription } from './repository'
 import * as subscriptions from './repository'
 import type { SubscriptionInput } from './schemas'
 
 const SUBSCRIBED = 'subscription.created'
-
-/** A key that was just made: `key` is the only time that anyone sees it whole. */
-export interface IssuedKey {
-  id: Id<'key'>
-  key: string
-}
-
-/** What a subscription needs of its keys; keys are built on subscriptions, not the reverse. */
-export interface SubscriptionKeys {
-  /** Makes the first key, pending until the gateway has it. */
-  issueFirst(db: Db, subscription: { id: Id<'sub'>; apiId: Id<'api'> }): Promise<IssuedKey>
-  activateAll(db: Db, subscriptionId: Id<'sub'>, at: Date): Promise<void>
-  deleteAll(db: Db, subscriptionId: Id<'sub'>): Promise<void>
-}
 
 export class SubscriptionService {
   constructor(
@@ -83,52 +71,19 @@ export class SubscriptionService {
   ): Promise<IssuedKey> {
     const now = this.clock.now()
     if (!(await subscriptions.lockPublished(tx, apiId))) throw new ApiWithdrawn(slug)
-    await subscriptions.insertSubscription(tx, {
+    const subscription = await subscriptions.insertSubscription(tx, {
       ...{ id, apiId, userId: actor.userId, pricingModelId: plan.id, status: 'active' },
       ...{ anchorAt: now, createdAt: now, updatedAt: now },
     })
-    await this.openPeriod(tx, { id, anchorAt: now, plan, ordinal: 0 })
-    await subscriptions.insertHistory(tx, {
-      ...{ id: newId('hst', this.clock), subscriptionId: id, pricingModelId: plan.id },
-      ...{ reason: 'subscribed', effectiveAt: now, createdAt: now },
+    await insertPeriod(tx, {
+      ...{ id: newId('per', this.clock), subscriptionId: id, ordinal: 0, createdAt: now },
+      ...wholeCycle(plan, now, 0),
     })
-    await recordAudit(tx, {
-      ...{ actorId: actor.userId, action: SUBSCRIBED, subjectId: id, at: now },
+    await writeDown(tx, this.clock, subscription, {
+      ...{ reason: 'subscribed', actorId: actor.userId, at: now },
       details: { apiId, planId: plan.id },
     })
     return this.keys.issueFirst(tx, { id, apiId })
-  }
-
-  private openPeriod(
-    tx: Db,
-    of: { id: Id<'sub'>; anchorAt: Date; plan: subscriptions.PeriodTerms; ordinal: number },
-  ): Promise<boolean> {
-    const { start, end } = periodAt(of.anchorAt, of.plan.billingCycle, of.ordinal)
-    return subscriptions.openPeriod(tx, {
-      ...{ id: newId('per', this.clock), subscriptionId: of.id, pricingModelId: of.plan.id },
-      ...{ ordinal: of.ordinal, cycleIndex: of.ordinal, startsAt: start, endsAt: end },
-      ...{ cycleStartsAt: start, cycleEndsAt: end, createdAt: this.clock.now() },
-      ...{ flatFee: of.plan.flatFee, quotaLimit: of.plan.quotaLimit },
-    })
-  }
-
-  /**
-   * Opens the next period of every subscription whose period has ended, exactly where that one
-   * ended; after a downtime as many as are due. Safe to run again and by several at once.
-   */
-  async renewDue(now: Date): Promise<{ opened: number }> {
-    let opened = 0
-    for (;;) {
-      const due = await subscriptions.dueRenewals(this.db, now, 500)
-      if (due.length === 0) return { opened }
-      for (const { id, anchorAt, plan, ordinal } of due) {
-        await this.db.transaction(async (tx) => {
-          if (await this.openPeriod(tx, { id, anchorAt, plan, ordinal: ordinal + 1 })) opened++
-          await subscriptions.closePeriod(tx, id, ordinal)
-          await subscriptions.touch(tx, id, now)
-        })
-      }
-    }
   }
 
   async list(actor: Actor, page: PageRequest) {
@@ -150,6 +105,11 @@ export class SubscriptionService {
     const found = known && (await subscriptions.findSubscription(this.db, known))
     if (found?.userId !== actor.userId) throw new SubscriptionUnknown(id)
     return found
+  }
+
+  /** Holds the subscription until the transaction ends. @throws SubscriptionOver when it has ended */
+  async holdLive(tx: Db, { id }: Pick<Subscription, 'id'>): Promise<void> {
+    if (!(await subscriptions.lockLive(tx, id))) throw new SubscriptionOver(id)
   }
 }
 

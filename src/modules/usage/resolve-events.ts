@@ -65,17 +65,27 @@ export function resolveEvents(
   return resolution
 }
 
-const periodOf = ({ periods }: KeyFacts, at: string): PeriodFacts | undefined =>
-  periods.find(({ startsAt, endsAt }) => startsAt <= at && at < endsAt)
+/** Periods come newest first. */
+const periodOf = (key: KeyFacts, at: string): PeriodFacts | undefined =>
+  key.periods.find(({ startsAt, endsAt }) => startsAt <= at && at < endsAt) ??
+  (isServed(key) ? undefined : key.periods.find(({ endsAt }) => isJustAfter(endsAt, at)))
+
+/** An edge may let calls through until it has learnt that a subscription ended or pauses. */
+const LEARNT_WITHIN_MS = 60_000
+
+const isJustAfter = (end: string, at: string): boolean =>
+  end <= at && Date.parse(at) < Date.parse(end) + LEARNT_WITHIN_MS
+
+const isServed = ({ subscriptionStatus: status }: KeyFacts): boolean =>
+  status === 'trialing' || status === 'active' || status === 'past_due'
 
 function unitsOf(status: number, { billableStatuses }: PeriodFacts): number {
   return billableStatuses.some(({ from, to }) => from <= status && status <= to) ? 1 : 0
 }
 
 /** The last period has ended, and the job that opens the next has not been here yet. */
-function isRenewing({ subscriptionStatus, periods }: KeyFacts, at: string): boolean {
-  const ended = subscriptionStatus === 'cancelled' || subscriptionStatus === 'expired'
-  return !ended && periods.every(({ endsAt }) => endsAt <= at)
+function isRenewing(key: KeyFacts, at: string): boolean {
+  return isServed(key) && key.periods.every(({ endsAt }) => endsAt <= at)
 }
 
 /** In the order of the ledger's key, in which all workers take their locks, and each call once. */

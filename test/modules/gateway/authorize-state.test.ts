@@ -5,6 +5,22 @@ import { randomBase62 } from '#lib/base62'
 import { KeyTable } from '../../../src/modules/gateway/authorize-keys.ts'
 import { addKey, DAY, edgeWith, month, monthlyQuota, NOON, passes } from './authorize-fixture.ts'
 
+describe('an end that is arranged', () => {
+  it('is kept to the millisecond, before any job has written it down', () => {
+    const period = { ...month(), end: NOON + 1_000 }
+    const edge = edgeWith({ subscription: { period, endsWithPeriod: true } })
+    expect(edge.call(NOON + 999).admitted).toBe(true)
+    expect(edge.call(NOON + 1_000)).toMatchObject({ code: 'subscription_inactive' })
+  })
+
+  it('is given up when it is withdrawn', () => {
+    const period = { ...month(), end: NOON + 1_000 }
+    const edge = edgeWith({ subscription: { period, endsWithPeriod: true } })
+    edge.state.upsertSubscription({ ...edge.subscription, endsWithPeriod: false })
+    expect(edge.call(NOON + 1_000).admitted).toBe(true)
+  })
+})
+
 describe('the estimate of quota used', () => {
   const quotaOf = (limit: number) => ({ subscription: { quota: monthlyQuota(limit) } })
 

@@ -37,6 +37,8 @@ async function subscription(terms: Terms) {
   const { id, hash, key } = generateApiKey(randomBytes)
   const secretHash = Buffer.from(hash)
   await db.update(pricingModels).set(terms).where(eq(pricingModels.id, seeded.planId))
+  const { quotaLimit = null } = terms
+  await db.update(billingPeriods).set({ quotaLimit }).where(eq(billingPeriods.id, seeded.periodId))
   const named = { id: `key_${id}`, secretHash } as const
   await db.update(apiKeys).set(named).where(eq(apiKeys.id, seeded.keyId))
   return { ...seeded, key }
@@ -63,7 +65,11 @@ async function move({ subscriptionId, apiId, periodId }: SeededSubscription, ter
   await db.update(pricingModels).set(terms).where(eq(pricingModels.id, planId))
   await db.transaction(async (tx) => {
     const change = { pricingModelId: planId }
-    await tx.update(billingPeriods).set(change).where(eq(billingPeriods.id, periodId))
+    const { quotaLimit = null } = terms
+    await tx
+      .update(billingPeriods)
+      .set({ ...change, quotaLimit })
+      .where(eq(billingPeriods.id, periodId))
     await tx.update(apiSubscriptions).set(change).where(eq(apiSubscriptions.id, subscriptionId))
   })
 }
@@ -89,6 +95,32 @@ test('another plan is in force within a second: rate limits and quota', async ()
   await eventually(() => call(of).rateLimitPolicy.includes('"quota";q=5;'), 'the change', 1_000)
   passes(() => call(of), 9)
   expect(call(of)).toMatchObject({ code: 'quota_exhausted' })
+})
+
+test('a part of a cycle has its own quota; what is overdue, part of the rate limits', async () => {
+  const rateLimits = [{ per: 'subscription', limit: 10, window: 'day' }] as const
+  const of = await subscription({ rateLimits: [...rateLimits], quotaLimit: 100 })
+  const { call } = await startEdge()
+  expect(call(of).rateLimitPolicy).toMatch(/^"subscription";q=10;w=86400, "quota";q=100;/)
+  await db.transaction(async (tx) => {
+    await tx
+      .update(billingPeriods)
+      .set({ quotaLimit: 33 })
+      .where(eq(billingPeriods.id, of.periodId))
+    await tx
+      .update(apiSubscriptions)
+      .set({ rateLimitPercent: 25 })
+      .where(eq(apiSubscriptions.id, of.subscriptionId))
+  })
+  const policy = /^"subscription";q=2;w=86400, "quota";q=33;/
+  await eventually(() => policy.test(call(of).rateLimitPolicy), 'the change', 1_000)
+})
+
+test('a trial passes nothing beyond its quota, on a plan whose quota is soft', async () => {
+  const of = await subscription({ quotaLimit: 3, quotaHard: false })
+  await db.update(billingPeriods).set({ kind: 'trial' }).where(eq(billingPeriods.id, of.periodId))
+  const { call } = await startEdge()
+  expect(passes(() => call(of), 9)).toBe(3)
 })
 
 test('two edges oversell a hard quota by no more than the other let through unseen, and only once', async () => {

@@ -34,7 +34,7 @@ async function travelTo(instant: string): Promise<void> {
   const body = { email: consumer.email, password: PASSWORD }
   consumer.token = (await veil.expectOk('POST', '/auth/login', { body })).accessToken
 }
-const renew = () => veil.container.subscriptions.renewDue(veil.clock.now())
+const renew = () => veil.container.renewals.renewDue(veil.clock.now())
 
 interface PeriodRow {
   ordinal: number
@@ -66,8 +66,8 @@ test('nothing is renewed before its time, and then exactly once', async () => {
   veil.clock.set(new Date(end - 60_000))
   expect(await renew()).toEqual({ opened: 0 })
   const due = new Date(end)
-  expect(await veil.container.subscriptions.renewDue(due)).toEqual({ opened: 1 })
-  expect(await veil.container.subscriptions.renewDue(due)).toEqual({ opened: 0 })
+  expect(await veil.container.renewals.renewDue(due)).toEqual({ opened: 1 })
+  expect(await veil.container.renewals.renewDue(due)).toEqual({ opened: 0 })
 })
 
 test.each<[string, string, string[]]>([

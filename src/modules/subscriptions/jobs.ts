@@ -1,0 +1,18 @@
+import { defineJob, type Job } from '#infra/cron'
+import type { RenewalService } from './renewal'
+
+/** Opens the periods that are due; ends what has reached its end, and takes its keys off the gateways. */
+export const subscriptionRenewalJob = (
+  renewals: RenewalService,
+  pushGateways: () => Promise<unknown>,
+): Job =>
+  defineJob({
+    name: 'subscription-renewal',
+    schedule: '15 * * * * *',
+    run: async (now) => {
+      const { opened } = await renewals.renewDue(now)
+      const { settled } = await renewals.settleDue(now)
+      if (settled > 0) await pushGateways()
+      return { opened, settled }
+    },
+  })
