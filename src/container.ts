@@ -34,7 +34,7 @@ import { KeyRotation, KeyService, keysOfSubscriptions } from '#modules/keys'
 import { Ledger, LedgerReader } from '#modules/ledger'
 import { MailService, WebhookSecrets, WebhookService } from '#modules/notifications'
 import { createPayments } from '#modules/payments'
-import { PricingService, readPricingFile } from '#modules/pricing'
+import { PricingService, PricingSource } from '#modules/pricing'
 import { QuotaService } from '#modules/quota'
 import {
   Lifecycle,
@@ -94,7 +94,7 @@ export function buildContainer(options: ContainerOptions) {
     ...(options.passwordCost && { passwordCost: options.passwordCost }),
   })
   const idempotency = new IdempotencyStore(db, createSealer(secrets.secret, 'answers'), clock)
-  const pricing = new PricingService(db, clock, readPricingFile(config.pricingFile))
+  const pricing = new PricingService(db, clock, new PricingSource(config.pricingFile))
   const { publicUrl, allowPrivateUpstreams: allowPrivate } = config.gateway
   const outboundPolicy = { allowPrivate, ownPorts: ownPorts(options) }
   const catalog = new CatalogService(db, clock, coordinator, pricing, outboundPolicy, publicUrl)

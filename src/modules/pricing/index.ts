@@ -1,7 +1,8 @@
 export type { Discount } from './engine/adjustments'
 export { type Line, totalOf } from './engine/line'
 export type { RatedPeriod } from './engine/period'
-export { PricingFileError, readPricingFile } from './pricing-file'
+export { PricingFileError, type PricingSettings } from './pricing-file'
+export { PricingSource, readPricingFile } from './pricing-source'
 export {
   advanceLines,
   arrearsLines,

@@ -1,71 +1,28 @@
-import { readFileSync } from 'node:fs'
 import { type Document, isNode, LineCounter, parseDocument } from 'yaml'
 import { z } from 'zod'
-import { BILLING_CYCLES } from '#lib/period'
-
-const Currency = z.string().regex(/^[A-Z]{3}$/, 'must be an ISO 4217 code such as EUR')
-const Rate = z
-  .string()
-  .regex(/^\d{1,12}(\.\d{1,12})?$/, 'must be a decimal in quotes, such as "0.05"')
-const Status = z.int().min(100).max(599)
-
-const RateLimit = z.strictObject({
-  per: z.enum(['key', 'subscription']),
-  limit: z.int().min(1).max(1_000_000),
-  window: z.enum(['second', 'minute', 'hour', 'day']),
-})
-const Quota = z
-  .strictObject({
-    limit: z.int().min(1).max(Number.MAX_SAFE_INTEGER),
-    hard: z.boolean().default(true),
-    overageRate: Rate.optional(),
-  })
-  .refine(({ hard, overageRate }) => !hard || overageRate === undefined, {
-    path: ['overageRate'],
-    error: 'makes no sense with a hard quota, beyond which no call passes',
-  })
-const StatusRange = z
-  .strictObject({ from: Status, to: Status })
-  .refine(({ from, to }) => from <= to, { path: ['to'], error: 'must not be below `from`' })
-
-const PlanTemplate = z
-  .strictObject({
-    name: z.string().min(1).max(100),
-    type: z.enum(['free', 'flat']),
-    currency: Currency.optional(),
-    billingCycle: z.enum(BILLING_CYCLES).optional(),
-    flatFee: z.int().min(0).max(Number.MAX_SAFE_INTEGER).default(0),
-    rateLimits: z.array(RateLimit).max(8).default([]),
-    quota: Quota.nullable().default(null),
-    billableStatuses: z.array(StatusRange).min(1).optional(),
-  })
-  .refine(({ type, flatFee }) => (type === 'free') === (flatFee === 0), {
-    path: ['flatFee'],
-    error: 'a flat plan needs a fee above 0, a free plan has none',
-  })
-  .refine(({ type, quota }) => type !== 'free' || quota?.overageRate === undefined, {
-    path: ['quota', 'overageRate'],
-    error: 'a free plan charges nothing, so it has no overage rate',
-  })
+import { FilePromotion, PROMOTION_CODE } from './promotion-schema'
+import { SETTINGS } from './settings-schema'
+import { Currency, Defaults, PlanTemplate } from './template-schema'
 
 const PricingFile = z
   .strictObject({
     version: z.literal(1),
     currencies: z.array(Currency).min(1),
-    defaults: z.strictObject({
-      currency: Currency,
-      billingCycle: z.enum(BILLING_CYCLES),
-      billableStatuses: z.array(StatusRange).min(1),
-    }),
+    defaults: Defaults,
     planTemplates: z.record(z.string().regex(/^[a-z0-9-]{1,63}$/), PlanTemplate),
+    promotions: z.record(z.string().regex(PROMOTION_CODE), FilePromotion).default({}),
+    ...SETTINGS,
   })
-  .superRefine(({ currencies, defaults, planTemplates }, context) => {
+  .superRefine(({ currencies, defaults, planTemplates, promotions }, context) => {
     const used: [string, PropertyKey[]][] = [
       [defaults.currency, ['defaults', 'currency']],
       ...Object.entries(planTemplates).map(([slug, plan]): [string, PropertyKey[]] => [
         plan.currency ?? defaults.currency,
         ['planTemplates', slug, 'currency'],
       ]),
+      ...Object.entries(promotions).flatMap(([code, { currency }]): [string, PropertyKey[]][] =>
+        currency === undefined ? [] : [[currency, ['promotions', code, 'currency']]],
+      ),
     ]
     for (const [currency, path] of used)
       if (!currencies.includes(currency))
@@ -73,7 +30,8 @@ const PricingFile = z
   })
 
 export type Pricing = z.infer<typeof PricingFile>
-export type PlanTemplate = Pricing['planTemplates'][string]
+/** What the operator says of money beside prices. */
+export type PricingSettings = Pick<Pricing, keyof typeof SETTINGS>
 
 /** What is wrong with pricing.yaml: every mistake with its line and path. */
 export class PricingFileError extends Error {
@@ -126,14 +84,4 @@ function contentOf(document: Document, file: string): unknown {
 function oneByOne(issue: z.core.$ZodIssue): { path: PropertyKey[]; message: string }[] {
   if (issue.code !== 'unrecognized_keys') return [issue]
   return issue.keys.map((key) => ({ path: [...issue.path, key], message: 'there is no such key' }))
-}
-
-export function readPricingFile(file: string): Pricing {
-  let text: string
-  try {
-    text = readFileSync(file, 'utf8')
-  } catch (error) {
-    throw new PricingFileError(file, [`cannot be read: ${(error as Error).message}`])
-  }
-  return parsePricing(text, file)
 }

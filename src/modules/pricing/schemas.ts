@@ -1,46 +1,7 @@
 import type { Static } from '@sinclair/typebox'
 import { PLAN_TYPES } from '#db/schema/pricing'
 import { NAME_PATTERN, oneOf, strict, t } from '#infra/http'
-import { BILLING_CYCLES } from '#lib/period'
-
-const RateLimitSchema = strict({
-  per: oneOf(['key', 'subscription'] as const),
-  limit: t.Integer({ minimum: 1, maximum: 1_000_000 }),
-  window: oneOf(['second', 'minute', 'hour', 'day'] as const),
-})
-
-const QuotaSchema = strict({
-  limit: t.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }),
-  hard: t.Boolean({ description: 'Hard: calls beyond it are refused. Soft: they cost extra.' }),
-  overageRate: t.Optional(
-    t.String({
-      pattern: '^\\d{1,12}(\\.\\d{1,12})?$',
-      description:
-        'a decimal: minor units per unit beyond a soft quota, may be a fraction of a cent',
-      examples: ['0.05'],
-    }),
-  ),
-})
-
-const StatusRangeSchema = strict({
-  from: t.Integer({ minimum: 100, maximum: 599 }),
-  to: t.Integer({ minimum: 100, maximum: 599 }),
-})
-
-const terms = {
-  currency: t.Optional(t.String({ pattern: '^[A-Z]{3}$', description: 'an ISO 4217 code' })),
-  billingCycle: t.Optional(oneOf(BILLING_CYCLES)),
-  flatFee: t.Optional(
-    t.Integer({
-      minimum: 0,
-      maximum: Number.MAX_SAFE_INTEGER,
-      description: 'Minor units per period, in advance.',
-    }),
-  ),
-  rateLimits: t.Optional(t.Array(RateLimitSchema, { maxItems: 8 })),
-  quota: t.Optional(t.Union([QuotaSchema, t.Null()])),
-  billableStatuses: t.Optional(t.Array(StatusRangeSchema, { minItems: 1, maxItems: 20 })),
-}
+import { planTerms, TermsOfPlan } from './terms-schemas'
 
 export const PlanBody = strict(
   {
@@ -63,8 +24,8 @@ export const PlanBody = strict(
         description: 'a name without control characters',
       }),
     ),
-    type: t.Optional(oneOf(['free', 'flat'] as const)),
-    ...terms,
+    type: t.Optional(oneOf(PLAN_TYPES)),
+    ...planTerms,
   },
   {
     $id: 'PlanInput',
@@ -82,29 +43,14 @@ export const PlanView = t.Object(
     name: t.String(),
     type: oneOf(PLAN_TYPES),
     status: oneOf(['active', 'archived'] as const),
-    currency: t.String(),
-    billingCycle: oneOf(BILLING_CYCLES),
-    flatFee: t.Integer({ description: 'Minor units per period, in advance.' }),
-    rateLimits: t.Array(RateLimitSchema),
-    quota: t.Union([QuotaSchema, t.Null()]),
-    billableStatuses: t.Array(StatusRangeSchema),
+    ...TermsOfPlan,
     createdAt: t.String({ format: 'date-time' }),
   },
   { $id: 'Plan' },
 )
 
 export const TemplateView = t.Object(
-  {
-    slug: t.String(),
-    name: t.String(),
-    type: oneOf(['free', 'flat'] as const),
-    currency: t.String(),
-    billingCycle: oneOf(BILLING_CYCLES),
-    flatFee: t.Integer(),
-    rateLimits: t.Array(RateLimitSchema),
-    quota: t.Union([QuotaSchema, t.Null()]),
-    billableStatuses: t.Array(StatusRangeSchema),
-  },
+  { slug: t.String(), name: t.String(), type: oneOf(PLAN_TYPES), ...TermsOfPlan },
   { $id: 'PlanTemplate' },
 )
 

@@ -4,31 +4,33 @@ import type { Clock } from '#lib/clock'
 import { invariant } from '#lib/errors'
 import { type Id, newId, parseId } from '#lib/id'
 import { PlanSlugTaken, PlanUnknown } from './errors'
-import { withoutTrailingZeros } from './plan-charges'
 import { toTerms } from './plan-terms'
-import type { Pricing } from './pricing-file'
+import type { Pricing, PricingSettings } from './pricing-file'
+import type { PricingSource } from './pricing-source'
 import { costView } from './rating'
 import type { Plan } from './repository'
 import * as plans from './repository'
 import type { PlanInput } from './schemas'
+import { planView, templateViews } from './views'
 
 export class PricingService {
   constructor(
     private readonly db: Db,
     private readonly clock: Clock,
-    private readonly pricing: Pricing,
+    private readonly source: PricingSource,
   ) {}
 
+  private get pricing(): Pricing {
+    return this.source.current()
+  }
+
+  /** What the operator's file says now of money beside prices. */
+  settings(): PricingSettings {
+    return this.pricing
+  }
+
   templates() {
-    const { defaults, planTemplates } = this.pricing
-    return Object.entries(planTemplates).map(([slug, template]) => ({
-      slug,
-      ...template,
-      currency: template.currency ?? defaults.currency,
-      billingCycle: template.billingCycle ?? defaults.billingCycle,
-      billableStatuses: template.billableStatuses ?? defaults.billableStatuses,
-      quota: template.quota && quotaView(template.quota),
-    }))
+    return templateViews(this.pricing)
   }
 
   async plansOf(apiId: Id<'api'>) {
@@ -102,30 +104,5 @@ export class PricingService {
     const plan = known && (await plans.findPublicPlan(this.db, known))
     if (!plan) throw new PlanUnknown(planId)
     return costView(plan, units)
-  }
-}
-
-interface Quota {
-  limit: number
-  hard: boolean
-  overageRate?: string | null | undefined
-}
-
-const quotaView = ({ limit, hard, overageRate }: Quota) => ({
-  limit,
-  hard,
-  ...(overageRate ? { overageRate: withoutTrailingZeros(overageRate) } : {}),
-})
-
-export function planView(plan: Plan) {
-  const { id, apiId, slug, version, name, type, status, currency, billingCycle } = plan
-  const { quotaLimit: limit, quotaHard: hard, overageRate } = plan
-  return {
-    ...{ id, apiId, slug, version, name, type, status, currency, billingCycle },
-    flatFee: Number(plan.flatFee),
-    rateLimits: plan.rateLimits,
-    quota: limit === null ? null : quotaView({ limit, hard, overageRate }),
-    billableStatuses: plan.billableStatuses,
-    createdAt: plan.createdAt.toISOString(),
   }
 }

@@ -30,6 +30,9 @@ describe('templates', () => {
         ...{ slug: 'free', name: 'Free', type: 'free', currency: 'EUR', billingCycle: 'monthly' },
         ...{ flatFee: 0, rateLimits: [{ per: 'subscription', limit: 10, window: 'second' }] },
         ...{ quota: { limit: 1000, hard: true }, billableStatuses: [{ from: 200, to: 399 }] },
+        ...{ flatFeeTiming: 'advance', charges: [], minimumFee: null, maximumFee: null },
+        ...{ trial: null, operationWeights: [], rotateKeysAfterDays: null },
+        ...{ prorationMode: 'time', refundPolicy: 'none' },
       },
       expect.objectContaining({
         slug: 'pro',
@@ -62,6 +65,85 @@ test.each(['0.05', '10', '100', '0.000000000001', '999999999999.999999999999', '
   },
 )
 
+const GRADUATED = {
+  ...{ model: 'graduated', freeUnits: 100 },
+  tiers: [
+    { upTo: 1000, unitRate: '0.5', flatFee: 0 },
+    { upTo: null, unitRate: '0.25', flatFee: 30 },
+  ],
+}
+
+describe('every type of plan comes back as it was given', () => {
+  test.each<[string, Record<string, unknown>]>([
+    ['free', { flatFee: 0 }],
+    ['freemium', { flatFee: 0, charges: [{ model: 'per_unit', freeUnits: 10, unitRate: '0.05' }] }],
+    ['freemium', { flatFee: 0, quota: { limit: 10, hard: false, overageRate: '0.05' } }],
+    [
+      'flat',
+      {
+        flatFee: 2900,
+        flatFeeTiming: 'arrears',
+        trial: { days: 14, units: 500, cardRequired: true },
+      },
+    ],
+    ['usage_based', { flatFee: 0, charges: [GRADUATED], minimumFee: 500, maximumFee: 90_000 }],
+    [
+      'hybrid',
+      {
+        ...{ flatFee: 900, prorationMode: 'max_of_both', refundPolicy: 'consumption' },
+        charges: [
+          { ...GRADUATED, model: 'volume' },
+          { model: 'package', freeUnits: 0, packageSize: 1000, packagePrice: 250 },
+        ],
+        operationWeights: [{ operation: 'POST /images/**', units: 5 }],
+        rotateKeysAfterDays: 90,
+      },
+    ],
+  ])('%s', async (type, terms) => {
+    const path = await draft()
+    const made = await addPlan(path, { slug: 'x', name: 'X', type, ...terms })
+    expect(made).toMatchObject({ status: 201, body: { type, ...terms } })
+    expect((await send('GET', `${path}/plans`)).body).toEqual([made.body])
+  })
+
+  test('what may be left out of a charge and a trial is filled in', async () => {
+    const charges = [
+      { model: 'per_unit', unitRate: '1' },
+      { model: 'volume', tiers: [{ upTo: 10, unitRate: '2' }, { unitRate: '1' }] },
+      { model: 'package', packageSize: 10, packagePrice: 5 },
+    ]
+    const over = { type: 'hybrid', charges, trial: { days: 7 } }
+    const { body } = await addPlan(await draft(), { ...SMALL, ...over })
+    expect(body.trial).toEqual({ days: 7, units: null, cardRequired: false })
+    expect(body.charges).toEqual([
+      { model: 'per_unit', freeUnits: 0, unitRate: '1' },
+      {
+        ...{ model: 'volume', freeUnits: 0 },
+        tiers: [
+          { upTo: 10, unitRate: '2', flatFee: 0 },
+          { upTo: null, unitRate: '1', flatFee: 0 },
+        ],
+      },
+      { model: 'package', freeUnits: 0, packageSize: 10, packagePrice: 5 },
+    ])
+  })
+
+  test('a new version has prices of its own, the old one keeps its', async () => {
+    const path = await draft()
+    const usage = { slug: 'x', name: 'X', type: 'usage_based' }
+    const charges = (unitRate: string) => [{ model: 'per_unit', freeUnits: 0, unitRate }]
+    const { body: old } = await addPlan(path, { ...usage, charges: charges('1') })
+    const revised = await send('PUT', `${path}/plans/${old.id}`, {
+      ...usage,
+      charges: charges('2'),
+    })
+    expect(revised.body).toMatchObject({ version: 2, charges: charges('2') })
+    const [row] = await veil.container.sql`select unit_rate::float8 as rate from pricing_tiers
+      where pricing_model_id = ${old.id.slice(5)}::uuid`
+    expect(row?.rate).toBe(1)
+  })
+})
+
 describe('is refused', () => {
   test.each<[string, Record<string, unknown>, string]>([
     ['nothing at all', {}, '/slug'],
@@ -84,6 +166,32 @@ describe('is refused', () => {
     ['a fee in words', { ...SMALL, flatFee: '500' }, '/flatFee'],
     ['a currency that is not sold in', { ...SMALL, currency: 'JPY' }, '/currency'],
     ['a currency that is none', { ...SMALL, currency: 'eur' }, '/currency'],
+    [
+      'a usage-based plan without charge',
+      { ...SMALL, type: 'usage_based', flatFee: 0 },
+      '/charges',
+    ],
+    ['a flat plan with charges', { ...SMALL, charges: [GRADUATED] }, '/charges'],
+    [
+      'tiers that overlap',
+      {
+        ...{ ...SMALL, type: 'hybrid' },
+        charges: [{ ...GRADUATED, tiers: [...GRADUATED.tiers, { upTo: 5, unitRate: '1' }] }],
+      },
+      '/charges/0/tiers/1/upTo',
+    ],
+    [
+      'a charge without price',
+      { ...SMALL, type: 'hybrid', charges: [{ model: 'per_unit' }] },
+      '/charges/0',
+    ],
+    ['a trial of no day', { ...SMALL, trial: { days: 0 } }, '/trial'],
+    [
+      'a weight of no operation',
+      { ...SMALL, operationWeights: [{ operation: 'images', units: 5 }] },
+      '/operationWeights/0/operation',
+    ],
+    ['a mode of proration that is none', { ...SMALL, prorationMode: 'fair' }, '/prorationMode'],
     ['a quota of nothing', { ...SMALL, quota: { limit: 0, hard: true } }, '/quota'],
     [
       'a hard quota with a rate',

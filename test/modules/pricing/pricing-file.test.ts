@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { PricingFileError, readPricingFile } from '#modules/pricing'
 import { parsePricing } from '../../../src/modules/pricing/pricing-file'
+import { MISTAKES_OF_PLANS, MISTAKES_OF_SECTIONS } from './pricing-mistakes'
 
 const GOOD = `version: 1
 currencies: [EUR, USD]
@@ -46,8 +47,21 @@ test('the file the tables start from is right, and so is the one that ships', ()
 
 test('what is left out gets its default', () => {
   expect(parsePricing(GOOD, 'f').planTemplates.free).toEqual({
-    ...{ name: 'Free', type: 'free', flatFee: 0, rateLimits: [] },
-    quota: { limit: 1000, hard: true },
+    ...{ name: 'Free', type: 'free', flatFee: 0, flatFeeTiming: 'advance', charges: [] },
+    ...{ minimumFee: null, maximumFee: null, trial: null, rateLimits: [] },
+    ...{ quota: { limit: 1000, hard: true }, operationWeights: [], rotateKeysAfterDays: null },
+  })
+  expect(parsePricing(GOOD, 'f')).toMatchObject({
+    defaults: { prorationMode: 'time', refundPolicy: 'none' },
+    seller: { name: 'Veil', address: [] },
+    tax: { mode: 'exclusive', rates: [], reverseCharge: true },
+    dunning: {
+      ...{ retryDays: [0, 2, 7, 14, 21], rateLimitPercentAfterDays: { 7: 50 } },
+      ...{ suspendAfterDays: 14, cancelAfterDays: 30 },
+    },
+    platformFee: { percent: '10' },
+    invoice: { graceMinutes: 60, dueDays: 14, numberPrefix: 'VEIL-', reminderDaysBefore: 3 },
+    promotions: {},
   })
 })
 
@@ -174,6 +188,20 @@ describe('each mistake is refused with its line and its path', () => {
       '    type: flat\n    rateLimits: [{ per: key, limit: 1 }]',
       'line 16: planTemplates.pro.rateLimits.0.window',
     ],
+    ...MISTAKES_OF_PLANS.map(([name, terms, expected]): [string, string, string, string] => [
+      name,
+      '    type: flat\n    flatFee: 2900\n    quota: { limit: 100000, hard: false, overageRate: "0.05" }',
+      terms,
+      `line ${expected}`,
+    ]),
+    ...MISTAKES_OF_SECTIONS.map(([name, section, expected]): [string, string, string, string] => [
+      name,
+      'version: 1\n',
+      `version: 1\n${section}\n`,
+      `line ${expected}`,
+    ]),
+    ['a currency that is none', '[EUR, USD]', '[EUR, XYZ]', 'line 2: currencies.1'],
+    ['two plans of one name', '  pro:', '  free:', 'line 13: '],
     ['another version', 'version: 1', 'version: 2', 'line 1: version'],
     ['no version', 'version: 1\n', '', 'line 1: version'],
     ['a list for a map', 'planTemplates:', 'planTemplates: []\nrest:', 'line 8: planTemplates'],
