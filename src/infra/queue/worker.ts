@@ -81,6 +81,11 @@ export class Worker {
     ]
   }
 
+  /** The names of the events that it has handlers for. */
+  get types(): string[] {
+    return [...this.lanes.keys()]
+  }
+
   /** Registers the one handler of an event. @throws Error when it has one already */
   on<T>(event: EventDefinition<T>, handle: Handler<T>, options: HandlerOptions = {}): this {
     const { concurrency = 10 } = options

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeAll, expect, test } from 'vitest'
 import { deadLetters, eventClaims, events } from '#db/schema/queue'
-import { countUnfinished } from '#infra/queue'
+import { countUnfinished, publish } from '#infra/queue'
 import { eventually } from '#test/poll'
 import { AT_ONCE, thingHappened, useQueue } from './support/queue'
 import { kill, useWorkerProcesses } from './support/worker-processes'
@@ -46,33 +46,41 @@ test('T15: every event three times, with workers killed at random: counted once 
   expect(await countUnfinished(queue.db, thingHappened.name)).toBe(0)
 })
 
-test('T16: a worker that was stopped past its lease changes nothing about the newer attempt', async () => {
-  await queue.publishNumbers(1)
-  const late = processes.start({ handler: 'hold', leaseMs: 500, maxAttempts: 5 })
-  await eventually(async () => (await processedCount()) === 1, 'the start of the handler')
-  late.kill('SIGSTOP')
-  const next = queue.worker().on(
-    thingHappened,
-    async () => {
-      throw new Error('the newer attempt')
-    },
-    { retry: { baseMs: 3_600_000, capMs: 3_600_000 } },
-  )
-  await eventually(async () => (await next.runOnce()).retried === 1, 'the newer attempt')
-  const before = await queue.db.select().from(events)
-  await queue.database.sql`insert into gate default values`
-  let said = ''
-  late.stdout?.on('data', (text) => {
-    said += text
-  })
-  const exited = once(late, 'exit')
-  late.kill('SIGCONT')
-  await exited
-  expect(JSON.parse(said)).toEqual({ lost: 1, done: 0 })
-  expect(await queue.db.select().from(events)).toEqual(before)
-  expect(before).toMatchObject([{ attempts: 2, crashes: 1, claimToken: null }])
-  expect(await queue.db.$count(eventClaims)).toBe(0)
-})
+test.each([
+  [0, 'completes'],
+  [1, 'fails'],
+  [2, 'gives up'],
+])(
+  'T16: a worker that was stopped past its lease changes nothing about the newer attempt (%i: it %s)',
+  async (n) => {
+    await publish(queue.db, thingHappened, { n })
+    const late = processes.start({ handler: 'hold', leaseMs: 500, maxAttempts: 5 })
+    await eventually(async () => (await processedCount()) === 1, 'the start of the handler')
+    late.kill('SIGSTOP')
+    const next = queue.worker().on(
+      thingHappened,
+      async () => {
+        throw new Error('the newer attempt')
+      },
+      { retry: { baseMs: 3_600_000, capMs: 3_600_000 } },
+    )
+    await eventually(async () => (await next.runOnce()).retried === 1, 'the newer attempt')
+    const before = await queue.db.select().from(events)
+    await queue.database.sql`insert into gate default values`
+    let said = ''
+    late.stdout?.on('data', (text) => {
+      said += text
+    })
+    const exited = once(late, 'exit')
+    late.kill('SIGCONT')
+    await exited
+    expect(JSON.parse(said)).toEqual({ lost: 1, settled: 0 })
+    expect(await queue.db.select().from(events)).toEqual(before)
+    expect(before).toMatchObject([{ attempts: 2, crashes: 1, claimToken: null }])
+    expect(await queue.db.$count(eventClaims)).toBe(0)
+    expect(await queue.db.$count(deadLetters)).toBe(0)
+  },
+)
 
 test('T17: an event that ends its process dies after its attempts, its neighbours are all processed', async () => {
   await queue.publishNumbers(30)

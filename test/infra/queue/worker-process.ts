@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { connect } from '#db/client'
 import { createLogger } from '#infra/logger'
-import { defineEvent, Worker } from '#infra/queue'
+import { Discard, defineEvent, Worker } from '#infra/queue'
 
 /** A worker in a process of its own, to be killed or stopped by a test. */
 export interface WorkerProcessPlan {
@@ -11,7 +11,8 @@ export interface WorkerProcessPlan {
   maxAttempts: number
   /**
    * `count`: adds `n` to a sum, once for each event, and fails the first two attempts after that.
-   * `exit`: ends the process at n = 13. `hold`: waits until a row in `gate` lets it go on.
+   * `exit`: ends the process at n = 13. `hold`: waits until a row in `gate` lets it go on, then fails
+   * for n = 1 and gives the event up for n = 2.
    */
   handler: 'count' | 'exit' | 'hold'
 }
@@ -33,9 +34,11 @@ const handlers = {
     if (n === 13) process.exit(1)
     await sql`insert into processed values (${eventId}) on conflict do nothing`
   },
-  async hold(_: number, eventId: string) {
+  async hold(n: number, eventId: string) {
     await sql`insert into processed values (${eventId})`
     while ((await sql`select from gate`).length === 0) await sleep(10)
+    if (n === 1) throw new Error('too late')
+    if (n === 2) throw new Discard('too late')
   },
 }
 
@@ -47,8 +50,8 @@ const worker = new Worker({
 })
 
 if (plan.handler === 'hold') {
-  const { lost, done } = await worker.runOnce()
-  process.stdout.write(JSON.stringify({ lost, done }))
+  const { lost, done, retried, dead } = await worker.runOnce()
+  process.stdout.write(JSON.stringify({ lost, settled: done + retried + dead }))
   process.exit(0)
 }
 await worker.start()
