@@ -1,13 +1,5 @@
 import { AppError } from '#lib/errors'
 
-export class UsageSubscriptionUnknown extends AppError {
-  readonly kind = 'not_found'
-  readonly code = 'subscription_unknown'
-  constructor(id: string) {
-    super(`You have no subscription ${id}.`)
-  }
-}
-
 /** Long enough for a worker to book a million calls. */
 const RETRY_AFTER_SECONDS = 30
 

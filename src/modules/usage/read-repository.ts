@@ -58,18 +58,6 @@ export function selectCurrentUsage(db: Db, userId: Id<'usr'>, now: Date): Promis
     .orderBy(desc(apiSubscriptions.createdAt), desc(apiSubscriptions.id))
 }
 
-export async function isSubscriptionOf(
-  db: Db,
-  subscriptionId: Id<'sub'>,
-  userId: Id<'usr'>,
-): Promise<boolean> {
-  const rows = await db
-    .select({ id: apiSubscriptions.id })
-    .from(apiSubscriptions)
-    .where(and(eq(apiSubscriptions.id, subscriptionId), eq(apiSubscriptions.userId, userId)))
-  return rows.length > 0
-}
-
 export type Interval = 'hour' | 'day'
 
 export interface Bucket extends Usage {

@@ -15,6 +15,7 @@ import {
   Trends,
   TrendsQuery,
 } from './reports-schemas'
+import { UsageStats, UsageStatsQuery, UsageSummary } from './schemas'
 
 const EXPORT = {
   description: 'CSV (RFC 4180) or NDJSON, streamed, in order of time for each subscription.',
@@ -23,6 +24,26 @@ const EXPORT = {
 
 export const usageReportRoutes = (reports: UsageReports) =>
   new RouteGroup('/usage', 'Usage')
+    .get(
+      '/summary',
+      {
+        permission: 'usage:read',
+        summary: 'What your subscriptions used in their current billing period',
+        response: UsageSummary,
+      },
+      ({ actor }) => reports.summary(actor),
+    )
+    .get(
+      '/stats',
+      {
+        permission: 'usage:read',
+        summary: 'Usage of a subscription by hours or days',
+        query: UsageStatsQuery,
+        response: UsageStats,
+        problems: [404],
+      },
+      ({ actor, query }) => reports.stats(actor, query),
+    )
     .get(
       '/trends',
       {

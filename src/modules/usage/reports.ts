@@ -9,13 +9,16 @@ import type { SubscriptionService } from '#modules/subscriptions'
 import { UsageRangeInvalid } from './errors'
 import { EXPORT_TYPES, type ExportScope, exportCalls } from './export'
 import { percentile } from './histogram'
+import { type Bucket, selectBuckets, selectCurrentUsage } from './read-repository'
 import type { OperationUsage, Range } from './reports-repository'
 import * as reports from './reports-repository'
 import type { ExportInput } from './reports-schemas'
+import type { UsageStatsInput } from './schemas'
 
 const DAY_MS = 86_400_000
-const DEFAULT_DAYS = 30
-const LONGEST_DAYS = 366
+const REPORT_DAYS = { usual: 30, longest: 366 }
+/** By hours a chart of a quarter, by days one of two years. */
+const STATS_DAYS = { hour: { usual: 1, longest: 92 }, day: { usual: 30, longest: 731 } }
 
 interface Owners {
   subscriptions: SubscriptionService
@@ -34,6 +37,25 @@ export class UsageReports {
     private readonly owners: Owners,
   ) {
     this.db = database.db
+  }
+
+  /** The actor's subscriptions with what they used in their current period. */
+  async summary({ userId }: Actor) {
+    const rows = await selectCurrentUsage(this.db, userId, this.clock.now())
+    return {
+      items: rows.map(({ period: { id, startsAt, endsAt }, ...row }) => ({
+        ...row,
+        period: { id, start: startsAt.toISOString(), end: endsAt.toISOString() },
+      })),
+    }
+  }
+
+  /** Usage of one subscription of the actor by hours or days. */
+  async stats(actor: Actor, { subscriptionId, interval, ...query }: UsageStatsInput) {
+    const { id } = await this.owners.subscriptions.own(actor, subscriptionId)
+    const range = this.range(query, STATS_DAYS[interval])
+    const buckets = await selectBuckets(this.db, id, { ...range, interval })
+    return { subscriptionId: id, interval, ...rangeView(range), buckets: buckets.map(bucketView) }
   }
 
   /** The last days against as many before them, over all subscriptions of the actor. */
@@ -118,12 +140,11 @@ export class UsageReports {
     })
   }
 
-  private range({ from, to }: RangeInput): Range {
+  private range({ from, to }: RangeInput, { usual, longest } = REPORT_DAYS): Range {
     const end = to === undefined ? this.clock.now() : new Date(to)
-    const start =
-      from === undefined ? new Date(end.getTime() - DEFAULT_DAYS * DAY_MS) : new Date(from)
+    const start = from === undefined ? new Date(end.getTime() - usual * DAY_MS) : new Date(from)
     const days = (end.getTime() - start.getTime()) / DAY_MS
-    if (!(days > 0 && days <= LONGEST_DAYS)) throw new UsageRangeInvalid(LONGEST_DAYS)
+    if (!(days > 0 && days <= longest)) throw new UsageRangeInvalid(longest)
     return { from: start, to: end }
   }
 }
@@ -134,6 +155,13 @@ const rangeView = ({ from, to }: Range) => ({ from: from.toISOString(), to: to.t
 
 const average = (durationMs: number, calls: number) =>
   calls === 0 ? 0 : Math.round(durationMs / calls)
+
+function bucketView({ start, durationMs, ...bucket }: Bucket) {
+  return {
+    ...{ start: start.toISOString(), ...bucket },
+    averageDurationMs: average(durationMs, bucket.calls),
+  }
+}
 
 function operationView({ durationMs, latency, ...operation }: OperationUsage) {
   const at = (share: number) => {

@@ -75,6 +75,35 @@ beforeAll(async () => {
 afterAll(() => veil.stop())
 
 describe('usage reports', () => {
+  it('sums up the running period of each subscription of one’s own', async () => {
+    const { items } = await get('/usage/summary')
+    expect(items).toMatchObject([
+      { subscriptionId: second.id, api: { slug: 'maps' }, calls: 1, errors: 0, units: 1 },
+      { subscriptionId: mine.id, api: { slug: 'weather' }, calls: 7, errors: 2, units: 5 },
+    ])
+    expect((await get('/usage/summary', stranger)).items).toMatchObject([{ calls: 1 }])
+  })
+
+  it('adds up by hour and by day', async () => {
+    const of = `/usage/stats?subscriptionId=${mine.id}`
+    const hours = await get(`${of}&interval=hour`)
+    expect(hours).toMatchObject({ subscriptionId: mine.id, interval: 'hour' })
+    expect(hours.buckets).toMatchObject([
+      { calls: 1, errors: 1, units: 0, averageDurationMs: 10 },
+      // (10 + 20 + 30 + 40 + 1,000) / 5
+      { calls: 5, errors: 1, units: 4, averageDurationMs: 220, requestBytes: 5 },
+    ])
+    const { buckets } = await get(`${of}&interval=day`)
+    expect(buckets.at(0)).toMatchObject({ calls: 1 })
+    expect(buckets.reduce((sum: number, { calls }: { calls: number }) => sum + calls, 0)).toBe(7)
+    expect((await refused(of, stranger)).status).toBe(404)
+    const backwards = 'from=2026-03-02T00:00:00Z&to=2026-03-01T00:00:00Z'
+    expect((await refused(`${of}&${backwards}`)).status).toBe(422)
+    const [from, to] = ['2026-01-01T00:00:00Z', '2026-04-04T00:00:00Z']
+    expect((await refused(`${of}&from=${from}&to=${to}&interval=hour`)).status).toBe(422)
+    expect((await refused(`${of}&from=${from}&to=${to}&interval=day`)).status).toBe(200)
+  })
+
   it('compares the last days with as many before them', async () => {
     expect(await get('/usage/trends?days=14')).toMatchObject({
       days: 14,
