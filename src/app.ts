@@ -5,7 +5,7 @@ import { JobRuns } from '#infra/cron'
 import { createHttpApp } from '#infra/http'
 import { httpTimes } from '#infra/metrics'
 import { JobService, jobRoutes, queueRoutes, sandboxRoutes } from '#modules/backoffice'
-import { billingRoutes } from '#modules/billing'
+import { billingRoutes, invoiceRoutes, subscriptionInvoiceRoutes } from '#modules/billing'
 import { categoryRoutes, marketplaceRoutes, providerRoutes, takedownRoutes } from '#modules/catalog'
 import { gatewayRoutes } from '#modules/gateway'
 import { keyRoutes } from '#modules/keys'
@@ -37,6 +37,8 @@ export function buildApp(container: Container) {
       subscribeRoutes(subscriptions),
       subscriptionRoutes(subscriptions),
       billingRoutes(container.runningCost, container.spendCaps),
+      invoiceRoutes(container.invoices),
+      subscriptionInvoiceRoutes(container.invoices),
       ledgerRoutes(container.ledgerReader),
       ledgerAdminRoutes(container.ledgerReader),
       keyRoutes(container.keys, container.keyRotation),

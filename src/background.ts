@@ -3,6 +3,11 @@ import { CronRunner, defineJob, JobRuns } from '#infra/cron'
 import { Leases } from '#infra/lock'
 import { MailDeliverer } from '#infra/mail'
 import { cleanup, Worker } from '#infra/queue'
+import {
+  billingPeriodClosureJob,
+  invoiceFinalizationJob,
+  invoiceGenerationJob,
+} from '#modules/billing'
 import { expiredKeyCleanupJob, keyRotationJob, keyVerificationJob } from '#modules/keys'
 import { Notifier, notificationsCleanupJob, WebhookDeliverer } from '#modules/notifications'
 import { webhookInboxCleanupJob } from '#modules/payments'
@@ -57,6 +62,9 @@ export function buildCron(container: Container): CronRunner {
         run: () => container.reconciler.reconcileAll(),
       }),
       subscriptionRenewalJob(renewals, () => pusher.push()),
+      billingPeriodClosureJob(container.invoicing),
+      invoiceGenerationJob(container.invoicing),
+      invoiceFinalizationJob(container.finalization),
       expiredKeyCleanupJob(database.db, () => pusher.push()),
       keyRotationJob(database.db),
       keyVerificationJob({ db: database.db, edges: container.edges, logger }),

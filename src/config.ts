@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { z } from 'zod'
-import { FAILPOINTS, type Failpoint } from '#lib/failpoint'
+import { FAILPOINTS, type Failpoint, OTHER_FAILPOINTS } from '#lib/failpoint'
 
 export const ROLES = ['api', 'worker', 'cron', 'edge'] as const
 export type ProcessRole = (typeof ROLES)[number]
@@ -103,7 +103,7 @@ export const ENVIRONMENT = z.object({
   /** `info` in production; elsewhere `warn`, so that a developer sees problems and no flood. */
   LOG_LEVEL: oneOf(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).optional(),
   /** For tests of recovery. */
-  FAILPOINT: oneOf(FAILPOINTS).optional(),
+  FAILPOINT: oneOf([...FAILPOINTS, ...OTHER_FAILPOINTS]).optional(),
 })
 
 export interface Config {

@@ -12,7 +12,15 @@ import type { OutboundPolicy } from '#lib/outbound'
 import { pinnedCertificate } from '#lib/pinned-certificate'
 import { createSealer } from '#lib/sealing'
 import { QueueService, SandboxService } from '#modules/backoffice'
-import { DEFAULT_SETTINGS, RunningCostService, Settlement, SpendCapService } from '#modules/billing'
+import {
+  Finalization,
+  InvoiceService,
+  Invoicing,
+  RunningCostService,
+  Settlement,
+  SpendCapService,
+  TaxTable,
+} from '#modules/billing'
 import {
   CatalogService,
   CategoryService,
@@ -135,7 +143,8 @@ export function buildContainer(options: ContainerOptions) {
     runningCost: new RunningCostService(db, quota),
     sandbox: new SandboxService(database, sandboxClock),
     spendCaps: new SpendCapService(db, quota, clock),
-    ...billingServices(options),
+    ...billingServices(options, pricing),
+    invoices: new InvoiceService(db, subscriptions),
     ...paymentServices(options, clock),
     ...notificationServices(options, clock, outboundPolicy),
   }
@@ -167,10 +176,17 @@ function buildGateways(options: ContainerOptions, clock: Clock) {
 }
 
 /** Who owes whom, and the papers about it. */
-function billingServices({ database: { db } }: ContainerOptions) {
+function billingServices(options: ContainerOptions, pricing: PricingService) {
+  const { db } = options.database
+  const reached = options.reached ?? dieAt(options.config.failpoint)
+  const settings = () => pricing.settings()
   const ledger = new Ledger()
-  const settlement = new Settlement(ledger, () => DEFAULT_SETTINGS)
-  return { ledger, ledgerReader: new LedgerReader(db), settlement }
+  const taxRules = new TaxTable(settings)
+  return {
+    ...{ ledger, ledgerReader: new LedgerReader(db), settlement: new Settlement(ledger, settings) },
+    invoicing: new Invoicing({ db, pricing, settings }),
+    finalization: new Finalization({ db, ledger, taxRules, settings, reached }),
+  }
 }
 
 /** Cards, payments and what Stripe tells of them. */

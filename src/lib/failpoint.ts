@@ -9,7 +9,10 @@ export const FAILPOINTS = [
   'commit.before-outcome',
   'commit.after-outcome',
 ] as const
-export type Failpoint = (typeof FAILPOINTS)[number]
+
+/** Those of whatever else may die between two things that must not come apart. */
+export const OTHER_FAILPOINTS = ['invoice.before-commit'] as const
+export type Failpoint = (typeof FAILPOINTS)[number] | (typeof OTHER_FAILPOINTS)[number]
 
 /** Told of every step that is reached; the step goes on when it returns. */
 export type AtFailpoint = (point: Failpoint) => Promise<void> | void

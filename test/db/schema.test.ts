@@ -22,7 +22,7 @@ const TABLES = [
   ...['api_usage_analytics', 'api_operation_analytics', 'billing_periods_version'],
   ...['usage_arrivals', 'usage_gaps'],
   ...['event_claims', 'event_counts', 'event_history', 'event_rates', 'gateway_drift', 'job_runs'],
-  ...['invoices', 'credit_notes', 'document_counters', 'payment_records'],
+  ...['invoices', 'billing_profiles', 'credit_notes', 'document_counters', 'payment_records'],
   ...['ledger_accounts', 'ledger_transactions', 'ledger_entries'],
   ...['approvals', 'approval_comments', 'approval_history'],
   'sandbox_clock_moves',
@@ -90,6 +90,7 @@ const ROWS = {
   invoices: () => ({
     ...{ id: fresh, sequence: '1', number: "'V-1'", user_id: uuid(seed.userId) },
     ...{ subscription_id: uuid(seed.subscriptionId), status: "'open'", currency: "'EUR'" },
+    title: "'Weather · Pro'",
     ...{ subtotal: '100', tax: '19', total: '119', lines: "'[]'" },
   }),
   credit_notes: () => ({

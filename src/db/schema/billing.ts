@@ -11,7 +11,7 @@ import {
   uniqueIndex,
 } from 'drizzle-orm/pg-core'
 import type { Id } from '#lib/id'
-import { createdAt, idColumn, instant } from '../columns'
+import { createdAt, idColumn, instant, updatedAt } from '../columns'
 import { users } from './identity'
 import { apiSubscriptions } from './subscriptions'
 
@@ -76,6 +76,23 @@ export interface BuyerSnapshot {
   taxId: string | null
 }
 
+/** Who the customer is on paper; the tax follows from it. */
+export const billingProfiles = pgTable('billing_profiles', {
+  userId: idColumn('usr', 'user_id')
+    .primaryKey()
+    .references(() => users.id, { onDelete: 'cascade' }),
+  name: text('name').notNull(),
+  address: jsonb('address').$type<string[]>().notNull(),
+  country: text('country').notNull(),
+  region: text('region'),
+  taxId: text('tax_id'),
+  /** What VIES said of the tax id; null where it was not asked, or did not answer. */
+  taxIdConfirmed: boolean('tax_id_confirmed'),
+  /** Set by an admin who has seen the certificate. */
+  taxExempt: boolean('tax_exempt').notNull().default(false),
+  updatedAt: updatedAt(),
+})
+
 /** The last number given in each series; its row is locked until what has the number is committed. */
 export const documentCounters = pgTable('document_counters', {
   series: text('series', { enum: ['invoice', 'credit_note'] }).primaryKey(),
@@ -102,6 +119,8 @@ export const invoices = pgTable(
     /** Who earns what was sold; null where the operator does. */
     providerId: idColumn('usr', 'provider_id').references(() => users.id),
     status: text('status', { enum: INVOICE_STATUSES }).notNull(),
+    /** What it is for, in a few words: API and plan. */
+    title: text('title').notNull(),
     currency: text('currency').notNull(),
     lines: jsonb('lines').$type<InvoiceLine[]>().notNull(),
     taxes: jsonb('taxes').$type<TaxLine[]>().notNull().default([]),

@@ -91,6 +91,7 @@ export const apiSubscriptions = pgTable(
       .on(table.trialEndsAt)
       .where(sql`${table.status} = 'trialing'`),
     index('api_subscriptions_cancel_due').on(table.cancelAt).where(sql`${table.endedAt} is null`),
+    index('api_subscriptions_ended').on(table.endedAt),
     index('api_subscriptions_plan_due').on(table.scheduledPlanAt),
     check('api_subscriptions_spend_cap', sql`${table.spendCap} >= 0`),
     check(

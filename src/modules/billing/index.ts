@@ -7,8 +7,14 @@ export {
   invoiceUncollectible,
   invoiceVoided,
 } from './events'
+export { Finalization } from './finalization'
+export { invoiceRoutes, subscriptionInvoiceRoutes } from './invoice.routes'
+export { InvoiceService } from './invoice.service'
+export { Invoicing } from './invoicing'
+export { billingPeriodClosureJob, invoiceFinalizationJob, invoiceGenerationJob } from './jobs'
 export { billingRoutes } from './routes'
 export { RunningCostService } from './running-cost'
-export { type BillingSettings, DEFAULT_SETTINGS } from './settings'
+export type { BillingSettings } from './settings'
 export { type Credit, type PaidRefund, type ReceivedPayment, Settlement } from './settlement'
 export { SpendCapService } from './spend-cap'
+export { TaxTable } from './tax'

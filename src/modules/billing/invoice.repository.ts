@@ -1,8 +1,12 @@
-import { eq, sql } from 'drizzle-orm'
+import { and, asc, desc, eq, sql } from 'drizzle-orm'
 import type { Db } from '#db/client'
+import { olderThan } from '#db/paging'
 import { creditNotes, documentCounters, type InvoiceStatus, invoices } from '#db/schema/billing'
+import { apiSubscriptions, billingPeriods } from '#db/schema/subscriptions'
+import { usageCounters } from '#db/schema/usage'
 import { invariant } from '#lib/errors'
 import type { Id } from '#lib/id'
+import type { PageRequest } from '#lib/page'
 
 export type Invoice = typeof invoices.$inferSelect
 export type CreditNote = typeof creditNotes.$inferSelect
@@ -54,4 +58,57 @@ export async function insertCreditNote(
 ): Promise<CreditNote> {
   const [note] = await db.insert(creditNotes).values(row).returning()
   return invariant(note, `credit note ${row.id}`)
+}
+
+export function creditNotesOf(db: Db, invoiceId: Id<'inv'>): Promise<CreditNote[]> {
+  return db
+    .select()
+    .from(creditNotes)
+    .where(eq(creditNotes.invoiceId, invoiceId))
+    .orderBy(asc(creditNotes.sequence))
+}
+
+/** Newest first, one more than asked for. */
+export function listInvoices(
+  db: Db,
+  of: { userId?: Id<'usr'>; subscriptionId?: Id<'sub'>; status?: InvoiceStatus },
+  page: PageRequest,
+): Promise<Invoice[]> {
+  const { userId, subscriptionId, status } = of
+  return db
+    .select()
+    .from(invoices)
+    .where(
+      and(
+        userId && eq(invoices.userId, userId),
+        subscriptionId && eq(invoices.subscriptionId, subscriptionId),
+        status && eq(invoices.status, status),
+        olderThan(invoices, page.after),
+      ),
+    )
+    .orderBy(desc(invoices.createdAt), desc(invoices.id))
+    .limit(page.limit + 1)
+}
+
+export type PeriodRow = Awaited<ReturnType<typeof listPeriods>>[number]
+
+/** Billing periods of a user's subscriptions with what they used, newest first, one more than asked for. */
+export function listPeriods(db: Db, userId: Id<'usr'>, page: PageRequest) {
+  return db
+    .select({
+      period: billingPeriods,
+      units: sql<number>`coalesce(${usageCounters.units}, 0)`.mapWith(Number),
+    })
+    .from(billingPeriods)
+    .innerJoin(apiSubscriptions, eq(apiSubscriptions.id, billingPeriods.subscriptionId))
+    .leftJoin(
+      usageCounters,
+      and(
+        eq(usageCounters.subscriptionId, billingPeriods.subscriptionId),
+        eq(usageCounters.billingPeriodId, billingPeriods.id),
+      ),
+    )
+    .where(and(eq(apiSubscriptions.userId, userId), olderThan(billingPeriods, page.after)))
+    .orderBy(desc(billingPeriods.createdAt), desc(billingPeriods.id))
+    .limit(page.limit + 1)
 }

@@ -61,8 +61,8 @@ export class PricingService {
     return invariant(await plans.findPlan(db, id), id)
   }
 
-  async plansById(ids: Id<'plan'>[]): Promise<Map<Id<'plan'>, Plan>> {
-    const found = ids.length === 0 ? [] : await plans.findPlans(this.db, ids)
+  async plansById(ids: Id<'plan'>[], db = this.db): Promise<Map<Id<'plan'>, Plan>> {
+    const found = ids.length === 0 ? [] : await plans.findPlans(db, ids)
     return new Map(found.map((plan) => [plan.id, plan]))
   }
 

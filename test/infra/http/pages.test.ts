@@ -5,6 +5,7 @@ let veil: TestVeil
 let user: TestUser
 let admin: TestUser
 let endpointId: string
+let subscriptionId: string
 
 beforeAll(async () => {
   veil = await TestVeil.start()
@@ -13,6 +14,8 @@ beforeAll(async () => {
   const body = { url: 'https://example.com/hook' }
   const { id } = await veil.expectOk('POST', '/webhooks/endpoints', { token: user.token, body })
   endpointId = id
+  const api = await veil.publishedApi(user, { slug: 'paged', upstreamUrl: 'https://a.example' })
+  subscriptionId = (await veil.subscribe(user, api)).id
 })
 afterAll(() => veil.stop())
 
@@ -27,14 +30,18 @@ const LISTS: [string, string][] = [
   ['/auth/sessions', 'ses'],
   ['/webhooks/endpoints', 'whe'],
   ['/webhooks/endpoints/{id}/deliveries', 'whd'],
+  ['/pricing/billing-periods', 'per'],
+  ['/pricing/invoices', 'inv'],
+  ['/subscriptions/{id}/invoices', 'inv'],
   ['/payments/ledger', 'txn'],
   ['/admin/ledger', 'txn'],
   ['/admin/mails', 'mail'],
   ['/admin/queue/events', 'evt'],
   ['/admin/queue/dead-letter', 'dlq'],
 ]
+const parentOf = (path: string) => (path.startsWith('/subscriptions') ? subscriptionId : endpointId)
 const get = (path: string, query: Record<string, string>) =>
-  veil.request('GET', `${path.replace('{id}', endpointId)}?${new URLSearchParams(query)}`, {
+  veil.request('GET', `${path.replace('{id}', parentOf(path))}?${new URLSearchParams(query)}`, {
     token: path.startsWith('/admin') ? admin.token : user.token,
   })
 const cursorOf = (text: string) => Buffer.from(text).toString('base64url')

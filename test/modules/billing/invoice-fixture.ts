@@ -27,7 +27,14 @@ export async function openInvoice(db: Db, ledger: Ledger) {
       number: `VEIL-${sequence}`,
       currency: 'EUR',
     },
-    ...{ status: 'open', lines: [], finalizedAt: AT, createdAt: AT, ...amounts },
+    ...{
+      status: 'open',
+      title: 'Weather · Pro',
+      lines: [],
+      finalizedAt: AT,
+      createdAt: AT,
+      ...amounts,
+    },
   })
   await db.transaction(async (tx) => {
     await publish(tx, invoiceCollectionDue, { invoiceId: id, at: AT.toISOString() })

@@ -3,14 +3,15 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { creditNotes, invoices } from '#db/schema/billing'
 import { newId } from '#lib/id'
-import { DEFAULT_SETTINGS, invoiceCollectionDue, Settlement } from '#modules/billing'
+import { invoiceCollectionDue, Settlement } from '#modules/billing'
 import { Ledger } from '#modules/ledger'
 import { freshDatabase, type TestDatabase } from '#test/database'
 import { AT, openInvoice } from './invoice-fixture'
+import { SETTINGS } from './settings'
 
 let database: TestDatabase
 const ledger = new Ledger()
-const settlement = new Settlement(ledger, () => DEFAULT_SETTINGS)
+const settlement = new Settlement(ledger, () => SETTINGS)
 const clock = { now: () => AT }
 
 beforeAll(async () => {

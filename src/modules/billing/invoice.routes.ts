@@ -1,0 +1,51 @@
+import { PageQuery, pageRequest, RouteGroup, t } from '#infra/http'
+import { SubscriptionParams } from '#modules/subscriptions'
+import type { InvoiceService } from './invoice.service'
+import { InvoicePage, InvoiceParams, InvoiceView, PeriodPage } from './invoice-schemas'
+
+export const invoiceRoutes = (invoices: InvoiceService) =>
+  new RouteGroup('/pricing', 'Invoices')
+    .get(
+      '/billing-periods',
+      {
+        permission: 'billing:read',
+        summary: 'Billing periods of your subscriptions, newest first',
+        query: t.Object(PageQuery),
+        response: PeriodPage,
+      },
+      ({ actor, query }) => invoices.periods(actor, pageRequest(query, 'per')),
+    )
+    .get(
+      '/invoices',
+      {
+        permission: 'billing:read',
+        summary: 'Your invoices, newest first',
+        query: t.Object(PageQuery),
+        response: InvoicePage,
+      },
+      ({ actor, query }) => invoices.list(actor, pageRequest(query, 'inv')),
+    )
+    .get(
+      '/invoices/:id',
+      {
+        permission: 'billing:read',
+        summary: 'One of your invoices, with its lines and credit notes',
+        params: InvoiceParams,
+        response: InvoiceView,
+      },
+      ({ actor, params }) => invoices.get(actor, params.id),
+    )
+
+export const subscriptionInvoiceRoutes = (invoices: InvoiceService) =>
+  new RouteGroup('/subscriptions', 'Subscriptions').get(
+    '/:id/invoices',
+    {
+      permission: 'subscriptions:read',
+      summary: 'Invoices of a subscription, newest first',
+      params: SubscriptionParams,
+      query: t.Object(PageQuery),
+      response: InvoicePage,
+    },
+    ({ actor, params, query }) =>
+      invoices.ofSubscription(actor, params.id, pageRequest(query, 'inv')),
+  )
