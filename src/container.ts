@@ -70,6 +70,8 @@ export interface ContainerOptions {
   passwordCost?: PasswordCost
   /** How long a change waits for a gateway that is away before it is undone. */
   pushPatienceMs?: number
+  /** For each call of a gateway's admin endpoint; 8 s unless stated. */
+  adminCallTimeoutMs?: number
   /** How mails and webhooks are tried again; over about a day unless stated. */
   outsideRetry?: RetryPolicy
   /** After which a request to the payment provider counts as unanswered; 20 s unless stated. */
@@ -155,9 +157,8 @@ function buildGateways(options: ContainerOptions, clock: Clock) {
   const { config, secrets, logger, database } = options
   const { db } = database
   const reached = options.reached ?? dieAt(config.failpoint)
-  const gateways = options.gatewayAdminUrls.map(
-    (url) => new CaddyAdmin(url, { timeoutMs: ADMIN_CALL_TIMEOUT_MS, reached }),
-  )
+  const { gatewayAdminUrls, adminCallTimeoutMs: timeoutMs = ADMIN_CALL_TIMEOUT_MS } = options
+  const gateways = gatewayAdminUrls.map((url) => new CaddyAdmin(url, { timeoutMs, reached }))
   const edgeCertificate = pinnedCertificate(secrets.secret, 'edge.veil')
   const edges = new EdgeClient(config.edge.dials, edgeCertificate)
   const desiredApis = new DesiredApis(db)

@@ -17,6 +17,8 @@ export interface TestCaddy {
   stop(): Promise<void>
   /** SIGKILL and a new start from the bare Caddyfile. */
   restart(): Promise<void>
+  /** As an operator might: `caddy reload` with the bare Caddyfile, which knows nothing of Veil's server. */
+  reload(): Promise<void>
 }
 
 export interface TestCaddyOptions {
@@ -31,9 +33,9 @@ export async function startTestCaddy(options: TestCaddyOptions = {}): Promise<Te
   const [adminPort, gatewayPort] = [await freePort(), await freePort()]
   const adminUrl = `http://127.0.0.1:${adminPort}`
   const logFile = join(folder, 'usage.log')
-  const start = async () => {
-    const child = Bun.spawn(
-      [binary, 'run', '--config', resolve('Caddyfile'), '--adapter', 'caddyfile'],
+  const spawn = (command: string, ...args: string[]) =>
+    Bun.spawn(
+      [binary, command, '--config', resolve('Caddyfile'), '--adapter', 'caddyfile', ...args],
       {
         cwd: folder,
         env: {
@@ -49,6 +51,8 @@ export async function startTestCaddy(options: TestCaddyOptions = {}): Promise<Te
         stderr: 'ignore',
       },
     )
+  const start = async () => {
+    const child = spawn('run')
     await until(async () => (await fetch(`${adminUrl}/config/`, { keepalive: false })).ok)
     return child
   }
@@ -75,6 +79,11 @@ export async function startTestCaddy(options: TestCaddyOptions = {}): Promise<Te
     restart: async () => {
       await kill()
       child = await start()
+    },
+    reload: async () => {
+      // Forced: else Caddy leaves a configuration alone that it takes for the same.
+      const code = await spawn('reload', '--force', '--address', `127.0.0.1:${adminPort}`).exited
+      if (code !== 0) throw new Error(`caddy reload: exit code ${code}`)
     },
   }
 }

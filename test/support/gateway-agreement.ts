@@ -64,7 +64,8 @@ async function wantedApis(sql: Sql): Promise<string[]> {
     select id, slug, upstream_url,
       array(select method::text from api_allowed_methods where api_id = apis.id) as methods,
       array(select name::text from api_required_headers where api_id = apis.id) as headers,
-      array(select id::text from api_keys where api_id = apis.id and status = 'active') as keys
+      array(select id::text from api_keys
+        where api_id = apis.id and status in ('active', 'rotating')) as keys
     from apis where status = 'published'`
   return rows.map(({ id, slug, upstream_url, methods, headers, keys }) =>
     line([

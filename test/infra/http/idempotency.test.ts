@@ -33,7 +33,7 @@ function gate() {
   return { open: opened.resolve, entered: entered.promise }
 }
 
-describe('the same request', () => {
+describe('T13: the same request', () => {
   test('is carried out once and answered alike: status, body and headers', async () => {
     const first = await send()
     const second = await send()
@@ -88,7 +88,7 @@ describe('the same request', () => {
   })
 })
 
-describe('the same key', () => {
+describe('T13: the same key', () => {
   test('with another body, or for another route, is refused', async () => {
     await send()
     for (const answer of [

@@ -28,7 +28,7 @@ test('a released lease is free, and its token grows', async () => {
   expect((await leases.acquire('grow', 60_000))?.token).toBe(2)
 })
 
-test('one that ran out is taken over; the late holder can neither renew, release nor commit', async () => {
+test('T12: one that ran out is taken over; the late holder can neither renew, release nor commit', async () => {
   const late = (await leases.acquire('late', 60_000))!
   expect(await leases.renew(late)).toBe(true)
   await expire('late')

@@ -16,22 +16,18 @@ import { startTestCaddy, type TestCaddy } from '#test/caddy'
 import { freshDatabase, type TestDatabase } from '#test/database'
 import { seedApi, seedPlan, seedSubscription, seedUser } from '#test/seed'
 import type { CommitPlan } from './commit-process'
+import type { Operation, Shown, Subject } from './operations'
 
-export type Operation = Exclude<CommitPlan['operation'], 'recover'>
-
-/** What an operation works on: `id` is its subject. */
-export interface Subject {
-  id: string
-  actorId: CommitPlan['actorId']
-}
+export type { Operation, Subject } from './operations'
 
 interface Ending {
   signal: string | null
   /** What the user saw; null when the process was killed. */
-  shown: { id?: string; key?: string; status?: string; error?: string } | null
+  shown: (Shown & { error?: string }) | null
 }
 
-const planOf = ({ id: subjectId, actorId }: Subject) => ({ subjectId, actorId })
+/** A process that hangs after trouble is ended, as its operator would. */
+const HUNG_MS = 10_000
 
 let bundle: Promise<string> | null = null
 
@@ -49,14 +45,14 @@ function bundledProcess(): Promise<string> {
 /** A database and a Caddy, and processes that change both and are killed at it. */
 export class CommitLane {
   private constructor(
-    readonly database: TestDatabase,
+    public database: TestDatabase,
     readonly caddy: TestCaddy,
     private readonly environment: Record<string, string>,
     private readonly closedPort: number,
   ) {}
 
-  static async start(): Promise<CommitLane> {
-    const [database, caddy] = await Promise.all([freshDatabase(), startTestCaddy()])
+  static async start(databaseOf = freshDatabase): Promise<CommitLane> {
+    const [database, caddy] = await Promise.all([databaseOf(), startTestCaddy()])
     const environment = { NODE_ENV: 'test', GATEWAY_LISTEN: caddy.gatewayAddress }
     return new CommitLane(database, caddy, environment, await freePort())
   }
@@ -66,7 +62,14 @@ export class CommitLane {
   }
 
   /** The services in this process, as another replica would run them. */
-  container(options: { adminUrls?: string[]; reached?: AtFailpoint; patienceMs?: number } = {}) {
+  container(
+    options: {
+      adminUrls?: string[]
+      reached?: AtFailpoint
+      patienceMs?: number
+      adminCallTimeoutMs?: number
+    } = {},
+  ) {
     return buildContainer({
       config: readConfig(this.environment),
       database: this.database,
@@ -74,6 +77,7 @@ export class CommitLane {
       secrets: { secret: 's'.repeat(32), usageTokens: ['t'.repeat(32)] },
       gatewayAdminUrls: options.adminUrls ?? [this.caddy.adminUrl],
       pushPatienceMs: options.patienceMs ?? 2_000,
+      adminCallTimeoutMs: options.adminCallTimeoutMs ?? 8_000,
       reached: options.reached ?? (() => undefined),
     })
   }
@@ -105,7 +109,7 @@ export class CommitLane {
     { point, isCaddyDown = false }: { point: Failpoint; isCaddyDown?: boolean },
   ): Promise<Ending> {
     const adminUrl = isCaddyDown ? `http://127.0.0.1:${this.closedPort}` : this.caddy.adminUrl
-    const { ending } = await this.spawn({ operation, ...planOf(subject), adminUrl }, point)
+    const { ending } = await this.spawn({ operation, subject, adminUrl }, point)
     return ending
   }
 
@@ -115,13 +119,14 @@ export class CommitLane {
     operation: Operation,
     subject: Subject,
   ): Promise<{ goOn(): Promise<Ending> }> {
-    const plan = { operation, ...planOf(subject), isStopped: true }
+    const plan = { operation, subject, isStopped: true }
     const { child, ending } = await this.spawn(plan, point)
     await Promise.race([once(child.stdout, 'data'), ending])
     return {
       goOn: () => {
         child.kill('SIGCONT')
-        return ending
+        const timer = setTimeout(() => child.kill('SIGKILL'), HUNG_MS)
+        return ending.finally(() => clearTimeout(timer))
       },
     }
   }

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { AppError } from '#lib/errors'
-import { type AtFailpoint, FAILPOINTS, type Failpoint } from '#lib/failpoint'
+import type { AtFailpoint, Failpoint } from '#lib/failpoint'
 import { disagreements } from '#test/gateway-agreement'
 import { CommitLane, type Subject } from './commit-lane'
 
@@ -110,17 +110,6 @@ describe('T10: a coordinator that is held up past its deadline', () => {
     await lane.container({ reached }).catalog.publish(actorOf(subject), subject.id)
     expect(await outcomesOf(subject)).toEqual(['committed'])
   })
-})
-
-test.each(FAILPOINTS)('T3: at %s Caddy is killed and comes back empty', async (point) => {
-  const subject = await lane.subject('publish')
-  const reached = once(point, () => lane.caddy.restart())
-  const publishing = lane.container({ reached }).catalog.publish(actorOf(subject), subject.id)
-  const { status } = await publishing
-  expect(status).toBe('published')
-  await lane.recover()
-  expect(await outcomesOf(subject)).toEqual(['committed'])
-  await agree()
 })
 
 test('T11: changes of one API at the same time, from two replicas: the last one is served', async () => {
