@@ -11,7 +11,13 @@ import { gatewayRoutes } from '#modules/gateway'
 import { keyRoutes } from '#modules/keys'
 import { ledgerAdminRoutes, ledgerRoutes } from '#modules/ledger'
 import { mailRoutes, webhookRoutes } from '#modules/notifications'
-import { paymentMethodRoutes, stripeInboxRoutes } from '#modules/payments'
+import {
+  invoicePaymentRoutes,
+  manualPaymentRoutes,
+  paymentMethodRoutes,
+  paymentRoutes,
+  stripeInboxRoutes,
+} from '#modules/payments'
 import { pricingRoutes } from '#modules/pricing'
 import { quotaRoutes } from '#modules/quota'
 import { subscribeRoutes, subscriptionRoutes } from '#modules/subscriptions'
@@ -49,6 +55,9 @@ export function buildApp(container: Container) {
       apiUsageRoutes(container.usageReports),
       completenessRoutes(container.completeness),
       paymentMethodRoutes(container.paymentMethods),
+      paymentRoutes(container.payments),
+      invoicePaymentRoutes(container.payments),
+      manualPaymentRoutes(container.payments),
       stripeInboxRoutes(container.stripeInbox),
       webhookRoutes(container.webhooks),
       providerRoutes(container.catalog, container.plans),

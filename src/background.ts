@@ -10,7 +10,7 @@ import {
 } from '#modules/billing'
 import { expiredKeyCleanupJob, keyRotationJob, keyVerificationJob } from '#modules/keys'
 import { Notifier, notificationsCleanupJob, WebhookDeliverer } from '#modules/notifications'
-import { webhookInboxCleanupJob } from '#modules/payments'
+import { paymentCollectionJob, registerPayments, webhookInboxCleanupJob } from '#modules/payments'
 import { subscriptionRenewalJob } from '#modules/subscriptions'
 import {
   addBookings,
@@ -33,7 +33,7 @@ export function buildWorker(container: Container): Worker {
   const calls = new BookedCalls()
   addBookings(metrics, calls)
   registerUsage(worker, database, clock, calls)
-  container.stripeInbox.register(worker)
+  registerPayments(worker, container)
   new Notifier(db, clock).register(worker)
   new MailDeliverer({ db, clock, sender: container.mailSender, retry }).register(worker)
   const { webhookSecrets: secrets, outboundPolicy: policy } = container
@@ -73,6 +73,7 @@ export function buildCron(container: Container): CronRunner {
       usageRollupJob(database),
       usageCompletenessJob(completeness),
       notificationsCleanupJob(database.db),
+      paymentCollectionJob(container.collection),
       webhookInboxCleanupJob(database.db),
       defineJob({
         name: 'queue-history-cleanup',

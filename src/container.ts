@@ -134,6 +134,7 @@ export function buildContainer(options: ContainerOptions) {
   const usageReports = new UsageReports(database, clock, { subscriptions, keys, catalog, quota })
   const queueStatistics = new StatsReader(database.sql)
   const queue = new QueueService(database, clock, queueStatistics)
+  const billing = billingServices(options, pricing)
   return {
     ...{ config, database, logger, clock, sql, secrets },
     ...{ identity, catalog, categories, plans, marketplace, pricing, subscriptions, keys, quota },
@@ -145,9 +146,9 @@ export function buildContainer(options: ContainerOptions) {
     runningCost: new RunningCostService(db, quota),
     sandbox: new SandboxService(database, sandboxClock),
     spendCaps: new SpendCapService(db, quota, clock),
-    ...billingServices(options, pricing),
+    ...billing,
     invoices: new InvoiceService(db, subscriptions),
-    ...paymentServices(options, clock),
+    ...paymentServices(options, clock, billing.settlement),
     ...notificationServices(options, clock, outboundPolicy),
   }
 }
@@ -191,15 +192,16 @@ function billingServices(options: ContainerOptions, pricing: PricingService) {
 }
 
 /** Cards, payments and what Stripe tells of them. */
-function paymentServices(
-  { config, database: { db }, paymentTimeoutMs }: ContainerOptions,
-  clock: Clock,
-) {
+function paymentServices(options: ContainerOptions, clock: Clock, settlement: Settlement) {
+  const { config, database, paymentTimeoutMs } = options
   const stripe = config.stripe && {
     ...config.stripe,
     ...(paymentTimeoutMs !== undefined && { timeoutMs: paymentTimeoutMs }),
   }
-  return createPayments({ db, clock, stripe })
+  return createPayments({
+    ...{ db: database.db, clock, settlement, stripe, returnUrl: config.paymentReturnUrl },
+    reached: options.reached ?? dieAt(config.failpoint),
+  })
 }
 
 /** Mails and webhooks. */

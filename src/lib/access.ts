@@ -25,6 +25,8 @@ const PROVIDER = [
 const ADMIN = [
   'account:manage',
   'billing:audit',
+  'billing:settle',
+  'payments:read',
   'categories:write',
   'catalog:moderate',
   'gateways:manage',

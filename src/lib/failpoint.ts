@@ -1,4 +1,4 @@
-/** The steps of the two-phase commit at which a process may be made to die, in their order. */
+/** The steps of the two-phase commit, of a payment and of a refund at which a process may be made to die. */
 export const FAILPOINTS = [
   'commit.before-intent',
   'commit.after-intent',
@@ -8,6 +8,11 @@ export const FAILPOINTS = [
   'push.read-back',
   'commit.before-outcome',
   'commit.after-outcome',
+  'payment.recorded',
+  'payment.intended',
+  'payment.intent-saved',
+  'payment.charged',
+  'payment.settled',
 ] as const
 
 /** Those of whatever else may die between two things that must not come apart. */

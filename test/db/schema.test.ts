@@ -107,7 +107,8 @@ const ROWS = {
   }),
   payment_records: () => ({
     ...{ id: fresh, user_id: uuid(seed.userId), provider: "'stripe'", external_id: "'pi_1'" },
-    ...{ status: "'pending'", currency: "'EUR'", amount: '100' },
+    ...{ channel: "'card'", attempt: '1', invoice_id: '(select id from invoices limit 1)' },
+    ...{ status: "'failed'", currency: "'EUR'", amount: '100' },
   }),
   promotions: () => ({
     ...{ id: fresh, code: "'SPRING'", type: "'percentage'", value: '10', max_uses: '2' },

@@ -4,7 +4,6 @@ import {
   boolean,
   check,
   index,
-  integer,
   jsonb,
   pgTable,
   text,
@@ -215,37 +214,5 @@ export const creditNotes = pgTable(
       'credit_notes_parts',
       sql`${table.total} > 0 and least(${table.relieved}, ${table.toCredit}, ${table.refunded}) >= 0 and ${table.total} = ${table.relieved} + ${table.toCredit} + ${table.refunded}`,
     ),
-  ],
-)
-
-/** A try to move money for an invoice, and what was given back of it. */
-export const paymentRecords = pgTable(
-  'payment_records',
-  {
-    id: idColumn('pay', 'id').primaryKey(),
-    invoiceId: idColumn('inv', 'invoice_id').references(() => invoices.id),
-    userId: idColumn('usr', 'user_id')
-      .notNull()
-      .references(() => users.id),
-    provider: text('provider', { enum: ['stripe', 'manual'] }).notNull(),
-    /** The provider's id of the payment. */
-    externalId: text('external_id'),
-    status: text('status', {
-      enum: ['pending', 'succeeded', 'failed', 'disputed', 'refunded'],
-    }).notNull(),
-    currency: text('currency').notNull(),
-    amount: bigint('amount', { mode: 'bigint' }).notNull(),
-    amountRefunded: bigint('amount_refunded', { mode: 'bigint' }).notNull().default(sql`0`),
-    failureCode: text('failure_code'),
-    createdAt: createdAt(),
-    settledAt: instant('settled_at'),
-    attempt: integer('attempt').notNull().default(1),
-  },
-  (table) => [
-    uniqueIndex('payment_records_external').on(table.provider, table.externalId),
-    index('payment_records_invoice').on(table.invoiceId),
-    index('payment_records_user').on(table.userId, table.createdAt, table.id),
-    check('payment_records_amount', sql`${table.amount} > 0`),
-    check('payment_records_refund', sql`${table.amountRefunded} between 0 and ${table.amount}`),
   ],
 )

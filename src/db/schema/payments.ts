@@ -1,6 +1,16 @@
 import { sql } from 'drizzle-orm'
-import { check, index, integer, jsonb, pgTable, text, uniqueIndex } from 'drizzle-orm/pg-core'
+import {
+  bigint,
+  check,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  text,
+  uniqueIndex,
+} from 'drizzle-orm/pg-core'
 import { createdAt, idColumn, instant } from '../columns'
+import { invoices } from './billing'
 import { users } from './identity'
 
 /** Who a user is at the payment provider. */
@@ -37,6 +47,64 @@ export const paymentMethods = pgTable(
       .on(table.userId, table.createdAt, table.id)
       .where(sql`${table.removedAt} is null`),
     check('payment_methods_last_four', sql`${table.lastFour} ~ '^[0-9]{4}$'`),
+  ],
+)
+
+export const PAYMENT_STATUSES = ['pending', 'succeeded', 'failed'] as const
+/** `card`: charged by us; `checkout`: paid on a page of the provider's; `manual`: noted by an admin. */
+export const PAYMENT_CHANNELS = ['card', 'checkout', 'manual'] as const
+
+/**
+ * A try to get the money for an invoice, and what was given back of it. The row is there before the
+ * provider hears of it, and its id is what the provider knows it by.
+ */
+export const paymentRecords = pgTable(
+  'payment_records',
+  {
+    id: idColumn('pay', 'id').primaryKey(),
+    invoiceId: idColumn('inv', 'invoice_id')
+      .notNull()
+      .references(() => invoices.id),
+    userId: idColumn('usr', 'user_id')
+      .notNull()
+      .references(() => users.id),
+    provider: text('provider', { enum: ['stripe', 'manual'] }).notNull(),
+    channel: text('channel', { enum: PAYMENT_CHANNELS }).notNull(),
+    /** The card that is charged; null for the other channels. */
+    methodId: idColumn('pm', 'method_id').references(() => paymentMethods.id),
+    /** The provider's id of the payment; for a manual one what the admin calls it. */
+    externalId: text('external_id'),
+    /** The provider's id of the page on which the customer pays. */
+    checkoutId: text('checkout_id').unique(),
+    status: text('status', { enum: PAYMENT_STATUSES }).notNull(),
+    currency: text('currency').notNull(),
+    amount: bigint('amount', { mode: 'bigint' }).notNull(),
+    /** Given back, or on its way back. */
+    amountRefunded: bigint('amount_refunded', { mode: 'bigint' }).notNull().default(sql`0`),
+    /** Taken back by the customer's bank, for now or for good. */
+    amountDisputed: bigint('amount_disputed', { mode: 'bigint' }).notNull().default(sql`0`),
+    /** 1, 2, 3 …: the tries for an invoice. */
+    attempt: integer('attempt').notNull(),
+    /** Why it failed: the provider's code, such as `insufficient_funds`. */
+    failureCode: text('failure_code'),
+    createdAt: createdAt(),
+    settledAt: instant('settled_at'),
+  },
+  (table) => [
+    uniqueIndex('payment_records_external').on(table.provider, table.externalId),
+    // Nothing is charged twice: while one try is under way there is no other.
+    uniqueIndex('payment_records_pending')
+      .on(table.invoiceId)
+      .where(sql`${table.status} = 'pending'`),
+    index('payment_records_invoice').on(table.invoiceId, table.attempt),
+    index('payment_records_user').on(table.userId, table.createdAt, table.id),
+    index('payment_records_newest').on(table.createdAt, table.id),
+    check('payment_records_amount', sql`${table.amount} > 0`),
+    check(
+      'payment_records_refund',
+      sql`least(${table.amountRefunded}, ${table.amountDisputed}) >= 0 and ${table.amountRefunded} + ${table.amountDisputed} <= ${table.amount}`,
+    ),
+    check('payment_records_status_known', sql`${table.status} in ('pending','succeeded','failed')`),
   ],
 )
 

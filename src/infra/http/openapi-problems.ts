@@ -25,6 +25,12 @@ const PROBLEM_OF_STATUS: Record<number, ProblemOfStatus> = {
     detail: 'Send an access token: Authorization: Bearer <token> from POST /auth/login.',
     headers: { 'WWW-Authenticate': 'The scheme to use: Bearer.' },
   },
+  402: {
+    description: 'The payment was declined.',
+    code: 'payment_declined',
+    detail:
+      'The payment pay_0192f7a0c1d47c3e8f00a1b2c3d4e5f6 was declined: insufficient funds. Add another card, or pay with POST /payments and "via": "checkout".',
+  },
   403: {
     description: 'None of your roles has the permission.',
     code: 'permission_missing',

@@ -1,3 +1,4 @@
+export { InvoiceNotFinal, InvoiceUnknown } from './errors'
 export {
   invoiceCollectionDue,
   invoiceCredited,

@@ -10,6 +10,7 @@ import {
   subscribersOf,
 } from './audience.repository'
 import { INVOICE_RULES } from './invoice-rules'
+import { PAYMENT_RULES } from './payment-rules'
 import { rule } from './rule'
 import { SUBSCRIPTION_RULES } from './subscription-rules'
 
@@ -141,6 +142,7 @@ export const RULES = [
     }),
   }),
   ...INVOICE_RULES,
+  ...PAYMENT_RULES,
 ]
 
 /** What an endpoint may ask to be told of. */

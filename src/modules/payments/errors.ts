@@ -39,3 +39,64 @@ export class WebhookMalformed extends AppError {
     super('The signature is right, but this is not an event of Stripe.')
   }
 }
+
+export class PaymentUnknown extends AppError {
+  readonly kind = 'not_found'
+  readonly code = 'payment_unknown'
+  constructor(id: string) {
+    super(`You have no payment ${id}.`)
+  }
+}
+
+export class InvoiceSettled extends AppError {
+  readonly kind = 'conflict'
+  readonly code = 'invoice_settled'
+  constructor(id: string) {
+    super(`Nothing is due for invoice ${id}.`)
+  }
+}
+
+export class NoPaymentMethod extends AppError {
+  readonly kind = 'conflict'
+  readonly code = 'no_payment_method'
+  constructor() {
+    super(
+      'You have no card: add one (POST /payments/methods/setup), or pay with "via": "checkout".',
+    )
+  }
+}
+
+export class PaymentPending extends AppError {
+  readonly kind = 'conflict'
+  readonly code = 'payment_pending'
+  constructor(invoiceId: string, paymentId: string) {
+    super(`For invoice ${invoiceId} the payment ${paymentId} is under way; wait until it is over.`)
+  }
+}
+
+export class PaymentDeclined extends AppError {
+  readonly kind = 'payment_required'
+  readonly code = 'payment_declined'
+  constructor(paymentId: string, reason: string) {
+    super(
+      `The payment ${paymentId} was declined: ${reason.replaceAll('_', ' ')}. ` +
+        'Add another card, or pay with POST /payments and "via": "checkout".',
+    )
+  }
+}
+
+export class AmountExceedsDue extends AppError {
+  readonly kind = 'conflict'
+  readonly code = 'amount_exceeds_due'
+  constructor(invoiceId: string, due: bigint) {
+    super(`${due} minor units are due for invoice ${invoiceId}, not more.`)
+  }
+}
+
+export class PaymentReferenceKnown extends AppError {
+  readonly kind = 'conflict'
+  readonly code = 'payment_reference_known'
+  constructor(reference: string) {
+    super(`A payment with the reference ${reference} is noted already; nothing was noted twice.`)
+  }
+}

@@ -1,4 +1,7 @@
 export { createPayments } from './create'
+export { paymentFailed, paymentSucceeded } from './events'
 export { stripeInboxRoutes } from './inbox.routes'
-export { webhookInboxCleanupJob } from './jobs'
+export { paymentCollectionJob, webhookInboxCleanupJob } from './jobs'
 export { paymentMethodRoutes } from './methods.routes'
+export { invoicePaymentRoutes, manualPaymentRoutes, paymentRoutes } from './payments.routes'
+export { registerPayments } from './register'

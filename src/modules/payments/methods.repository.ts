@@ -55,6 +55,11 @@ export async function findMethod(db: Db, id: Id<'pm'>): Promise<PaymentMethod | 
   return row ?? null
 }
 
+export async function findExternalId(db: Db, id: Id<'pm'>): Promise<string | null> {
+  const [row] = await db.select().from(paymentMethods).where(eq(paymentMethods.id, id))
+  return row?.externalId ?? null
+}
+
 /** Writes methods; of one that is known what is printed on it. */
 export async function upsertMethods(
   db: Db,

@@ -2,6 +2,7 @@ import type { Db } from '#db/client'
 import { recordAudit } from '#infra/audit'
 import type { Actor } from '#lib/access'
 import type { Clock } from '#lib/clock'
+import { invariant } from '#lib/errors'
 import { type Id, newId, parseId } from '#lib/id'
 import { PaymentMethodUnknown, PaymentsManual, ProviderAway } from './errors'
 import type { PaymentMethod } from './methods.repository'
@@ -59,6 +60,11 @@ export class PaymentMethodService {
   async chargeable(db: Db, userId: Id<'usr'>): Promise<PaymentMethod | null> {
     const [newest] = await methods.listMethods(db, userId)
     return newest ?? null
+  }
+
+  /** What Stripe calls a card of ours, also one that was removed. */
+  async externalIdOf(id: Id<'pm'>): Promise<string> {
+    return invariant(await methods.findExternalId(this.db, id), id)
   }
 
   /** The user at Stripe, made at the first need. @throws ProviderUnclear */

@@ -1,4 +1,6 @@
-import { t } from '#infra/http'
+import type { Static } from '@sinclair/typebox'
+import { PAYMENT_CHANNELS, PAYMENT_STATUSES } from '#db/schema/payments'
+import { oneOf, PageQuery, pageOf, strict, t } from '#infra/http'
 
 const Instant = t.String({ format: 'date-time' })
 
@@ -29,3 +31,70 @@ export const MethodParams = t.Object({
 })
 
 export const ReceivedView = t.Object({ received: t.Literal(true) })
+
+const Amount = (description: string) => t.Integer({ description: `${description} Minor units.` })
+const TextOrNull = (description: string) => t.Union([t.String(), t.Null()], { description })
+
+const payment = {
+  id: t.String({ examples: ['pay_0192f7a0c1d47c3e8f00a1b2c3d4e5f6'] }),
+  invoiceId: t.String(),
+  status: oneOf(PAYMENT_STATUSES),
+  channel: oneOf(PAYMENT_CHANNELS, {
+    description:
+      '`card`: charged by us; `checkout`: paid on a page of the provider; `manual`: noted by an admin.',
+  }),
+  methodId: TextOrNull('The card that was charged.'),
+  currency: t.String(),
+  amount: Amount('What is to be paid, or was.'),
+  amountRefunded: Amount('Given back, or on its way back.'),
+  amountDisputed: Amount('Taken back by the customer’s bank.'),
+  attempt: t.Integer({ description: '1, 2, 3 …: the tries for this invoice.' }),
+  failureCode: TextOrNull('Why it failed, such as `insufficient_funds`.'),
+  createdAt: Instant,
+  settledAt: t.Union([Instant, t.Null()]),
+}
+export const PaymentView = t.Object(payment, { $id: 'Payment' })
+export const PaymentPage = pageOf(PaymentView)
+export const PaidView = t.Object(
+  { ...payment, checkoutUrl: TextOrNull('Where the customer has to go to pay.') },
+  { $id: 'PaymentAttempt' },
+)
+
+export const PaymentBody = strict(
+  {
+    invoiceId: t.String(),
+    via: t.Optional(
+      oneOf(['card', 'checkout'], {
+        description: 'If left out: the newest card, or a page of the provider where there is none.',
+      }),
+    ),
+  },
+  {
+    $id: 'PaymentInput',
+    examples: [{ invoiceId: 'inv_0192f7a0c1d47c3e8f00a1b2c3d4e5f6', via: 'checkout' }],
+  },
+)
+
+export const ManualPaymentBody = strict(
+  {
+    reference: t.String({
+      ...{ minLength: 1, maxLength: 200 },
+      description: 'What names the payment, such as the id of a bank transfer; each counts once.',
+    }),
+    amount: t.Optional(
+      t.Integer({
+        ...{ minimum: 1, maximum: Number.MAX_SAFE_INTEGER },
+        description: 'Minor units; all that is due if left out.',
+      }),
+    ),
+  },
+  { $id: 'ManualPaymentInput', examples: [{ reference: 'transfer 2026-02-03 #17' }] },
+)
+export type ManualPaymentInput = Static<typeof ManualPaymentBody>
+
+export const PaymentQuery = t.Object({
+  ...PageQuery,
+  invoiceId: t.Optional(t.String({ description: 'Only those for this invoice.' })),
+})
+export const PaymentParams = t.Object({ id: t.String({ description: 'Id of a payment.' }) })
+export const InvoiceParams = t.Object({ id: t.String({ description: 'Id of an invoice.' }) })

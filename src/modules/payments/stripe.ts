@@ -21,6 +21,34 @@ export interface Card {
   createdAt: Date
 }
 
+/** A payment as Stripe sees it. */
+export interface Intent {
+  id: string
+  status: Stripe.PaymentIntent.Status
+  /** Minor units that have come in. */
+  amountReceived: bigint
+  /** Of the last try; null without one. */
+  failureCode: string | null
+}
+
+/** A page of Stripe's on which a customer pays. */
+export interface CheckoutPage {
+  id: string
+  isExpired: boolean
+  /** Null once it cannot be used any more. */
+  url: string | null
+  intentId: string | null
+}
+
+/** What Stripe is to take for an invoice; `amount` in minor units. */
+export interface Charge {
+  paymentId: Id<'pay'>
+  invoiceId: Id<'inv'>
+  customer: string
+  amount: bigint
+  currency: string
+}
+
 /** Cards, since only they can be charged at once while the customer is away. */
 const CARDS_ONLY = { enabled: true, allow_redirects: 'never' } as const
 const TOLERANCE_SECONDS = 300
@@ -77,6 +105,66 @@ export class StripeApi {
     }
   }
 
+  /**
+   * Makes a payment that takes nothing yet. Asked again for the same payment it is the same one, at least
+   * for a day; and if it were another one, that would take nothing either.
+   */
+  async createIntent(charge: Charge, method: string): Promise<Intent> {
+    const { paymentId, customer, amount, currency } = charge
+    const params = {
+      ...{ amount: Number(amount), currency: currency.toLowerCase(), customer },
+      ...{ payment_method: method, automatic_payment_methods: CARDS_ONLY },
+      metadata: metadataOf(charge),
+    }
+    const options = { idempotencyKey: paymentId }
+    return intentOf(await asked(this.stripe.paymentIntents.create(params, options)))
+  }
+
+  async getIntent(id: string): Promise<Intent> {
+    return intentOf(await asked(this.stripe.paymentIntents.retrieve(id)))
+  }
+
+  /** Takes the money, once however often it is asked; what became of it is in the answer. */
+  async confirmIntent(id: string): Promise<Intent> {
+    try {
+      const confirmed = this.stripe.paymentIntents.confirm(id, { off_session: true })
+      return intentOf(await asked(confirmed))
+    } catch (error) {
+      // Declined, or confirmed before: Stripe knows which.
+      if (error instanceof ProviderRefused) return this.getIntent(id)
+      throw error
+    }
+  }
+
+  /** A page on which the customer pays, once; the card is kept for the next time. */
+  async createCheckout(charge: Charge, name: string, returnUrl: string): Promise<CheckoutPage> {
+    const { paymentId, customer, amount, currency } = charge
+    const metadata = metadataOf(charge)
+    const price = { currency: currency.toLowerCase(), unit_amount: Number(amount) }
+    const params = {
+      ...{ mode: 'payment' as const, customer, success_url: returnUrl, cancel_url: returnUrl },
+      line_items: [{ quantity: 1, price_data: { ...price, product_data: { name } } }],
+      payment_intent_data: { metadata, setup_future_usage: 'off_session' as const },
+      ...{ metadata, client_reference_id: paymentId },
+    }
+    const options = { idempotencyKey: paymentId }
+    return pageOf(await asked(this.stripe.checkout.sessions.create(params, options)))
+  }
+
+  async getCheckout(id: string): Promise<CheckoutPage> {
+    return pageOf(await asked(this.stripe.checkout.sessions.retrieve(id)))
+  }
+
+  /** Closes a page on which nobody has paid; one that is paid or closed stays as it is. */
+  async expireCheckout(id: string): Promise<CheckoutPage> {
+    try {
+      return pageOf(await asked(this.stripe.checkout.sessions.expire(id)))
+    } catch (error) {
+      if (error instanceof ProviderRefused) return this.getCheckout(id)
+      throw error
+    }
+  }
+
   /** Whether Stripe made the signature over this very body, within five minutes of `at`. */
   async isSigned(body: string, signature: string, at: Date): Promise<boolean> {
     const { webhookSecret } = this.settings
@@ -90,4 +178,18 @@ const cardOf = (externalId: string, card: Stripe.PaymentMethod.Card, created: nu
   ...{ externalId, brand: card.brand, lastFour: card.last4 },
   ...{ expiryMonth: card.exp_month, expiryYear: card.exp_year },
   createdAt: new Date(created * 1000),
+})
+
+const metadataOf = ({ paymentId, invoiceId }: Charge) => ({
+  ...{ payment_id: paymentId, invoice_id: invoiceId },
+})
+
+const intentOf = (intent: Stripe.PaymentIntent): Intent => ({
+  ...{ id: intent.id, status: intent.status, amountReceived: BigInt(intent.amount_received) },
+  failureCode: intent.last_payment_error?.decline_code ?? intent.last_payment_error?.code ?? null,
+})
+
+const pageOf = ({ id, status, url, payment_intent }: Stripe.Checkout.Session): CheckoutPage => ({
+  ...{ id, url, isExpired: status === 'expired' },
+  intentId: typeof payment_intent === 'string' ? payment_intent : (payment_intent?.id ?? null),
 })

@@ -33,6 +33,7 @@ const LISTS: [string, string][] = [
   ['/pricing/billing-periods', 'per'],
   ['/pricing/invoices', 'inv'],
   ['/subscriptions/{id}/invoices', 'inv'],
+  ['/payments', 'pay'],
   ['/payments/ledger', 'txn'],
   ['/admin/ledger', 'txn'],
   ['/admin/mails', 'mail'],

@@ -81,6 +81,11 @@ export class FakeStripe {
     return this.checkout.pay(sessionId, token)
   }
 
+  /** Nobody has paid on the page within its day. */
+  expireCheckout(sessionId: string): void {
+    this.checkout.expire(sessionId)
+  }
+
   /** A card that was good behaves otherwise from now on. */
   cardBecomes(methodId: string, fate: Fate): void {
     const card = this.book.cards.get(methodId)
