@@ -5,6 +5,7 @@ import { edgeBench } from './edge.ts'
 import { gatewayBench } from './gateway.ts'
 import { pushBench } from './push.ts'
 import { queueBench } from './queue.ts'
+import { readsBench } from './reads.ts'
 import {
   type Bench,
   type BenchOptions,
@@ -20,6 +21,7 @@ const BENCHES: readonly Bench[] = [
   gatewayBench,
   pushBench,
   queueBench,
+  readsBench,
   usageBench,
 ]
 

@@ -39,11 +39,14 @@ export async function seedSubscriptions(
     from api_keys join apis on apis.id = api_id order by md5(api_keys.id)`
 }
 
-/** Calls of the last days for all subscriptions alike, as if they had been counted; counters stay behind. */
-export async function fillLedger(sql: Sql, calls: number): Promise<void> {
+/**
+ * Calls of the last days for all subscriptions alike, as if they had been counted; counters and rollups
+ * stay behind.
+ */
+export async function fillLedger(sql: Sql, calls: number, days = 3): Promise<void> {
   await sql`
     insert into usage_records
-    select subscription.id, now() - make_interval(secs => n * 259200.0 / per), uuidv7(), 'gateway-0', n,
+    select subscription.id, now() - make_interval(secs => n * ${days * 86_400}::float8 / per), uuidv7(), 'gateway-0', n,
       subscription.api_id, substr(md5(subscription.id::text), 1, 12), period.id, 'GET',
       '/bench/v1/things/' || n, 200, 12, 0, 512, true, 1
     from (select ceil(${calls}::float8 / count(*))::int as per from api_subscriptions) as share
@@ -52,4 +55,28 @@ export async function fillLedger(sql: Sql, calls: number): Promise<void> {
     cross join lateral generate_series(per, 1, -1) as n
     order by subscription.id, n desc`
   await sql`vacuum analyze usage_records`
+}
+
+/** Operations of an API in each hour, and buckets of each one's durations. */
+const [OPERATIONS, BUCKETS] = [20, 40]
+
+/** Counts the ledger as the worker would have, in about the shape that calls of many operations have. */
+export async function rollUp(sql: Sql): Promise<void> {
+  await sql.unsafe(`
+    insert into usage_counters (subscription_id, billing_period_id, calls, errors, units)
+      select subscription_id, billing_period_id, count(*), count(*) filter (where status >= 400), sum(units)
+      from usage_records group by 1, 2;
+    insert into api_usage_analytics
+      select subscription_id, date_trunc('hour', at, 'UTC'), key_id, api_id, count(*),
+        count(*) filter (where status >= 400), sum(units), sum(duration_ms), sum(request_bytes),
+        sum(response_bytes)
+      from usage_records group by 1, 2, 3, 4;
+    insert into api_operation_analytics
+      select api_id, hour, 'GET /things/{id}/' || n, calls / ${OPERATIONS}, 0, 0, duration_ms / ${OPERATIONS},
+        0, response_bytes / ${OPERATIONS}, array_fill((calls / ${OPERATIONS * BUCKETS})::int, array[${BUCKETS}])
+      from (select api_id, hour, sum(calls)::bigint as calls, sum(duration_ms)::bigint as duration_ms,
+          sum(response_bytes)::bigint as response_bytes
+        from api_usage_analytics group by 1, 2) as each
+      cross join generate_series(1, ${OPERATIONS}) as n;
+    analyze`)
 }

@@ -90,7 +90,7 @@ async function* readPages(
           response_bytes::float8 as "responseBytes", billable, units
         from usage_records
         where subscription_id = ${id} and (at, id) > (${after.at}::timestamptz, ${after.call}::uuid)
-          and at >= ${from.toISOString()} and at < ${to.toISOString()}
+          and at >= ${after.at} and at < ${to.toISOString()}
         order by subscription_id, usage_records.at, usage_records.id
         limit ${PAGE}`
       if (calls.length > 0) yield [...calls]

@@ -9,12 +9,13 @@ export type Histogram = number[]
 const GROWTH = 1.2
 /** From about three hours on all durations are in one bucket. */
 const LAST_BUCKET = 90
+export const BUCKETS = LAST_BUCKET + 1
 
 /** Of a percentile, for durations of 1 ms to three hours. */
 export const RELATIVE_ERROR = (GROWTH - 1) / (GROWTH + 1)
 
 /** The floors of the buckets, so that a bound belongs to the same bucket whatever logarithms round to. */
-const FLOORS = Array.from({ length: LAST_BUCKET + 1 }, (_, n) => (n === 0 ? 0 : GROWTH ** (n - 1)))
+const FLOORS = Array.from({ length: BUCKETS }, (_, n) => (n === 0 ? 0 : GROWTH ** (n - 1)))
 const PER_LOG = 1 / Math.log(GROWTH)
 
 /** @param durationMs not negative */
