@@ -18,7 +18,7 @@ import {
   paymentRoutes,
   stripeInboxRoutes,
 } from '#modules/payments'
-import { pricingRoutes } from '#modules/pricing'
+import { pricingRoutes, promotionAdminRoutes, promotionRoutes } from '#modules/pricing'
 import { quotaRoutes } from '#modules/quota'
 import { subscribeRoutes, subscriptionRoutes } from '#modules/subscriptions'
 import {
@@ -64,6 +64,8 @@ export function buildApp(container: Container) {
       categoryRoutes(container.categories),
       takedownRoutes(container.takedowns),
       pricingRoutes(container.pricing),
+      promotionRoutes(container.promotions),
+      promotionAdminRoutes(container.promotions),
       mailRoutes(container.mails),
       queueRoutes(container.queue),
       gatewayRoutes(container.reconciler),

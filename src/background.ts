@@ -11,6 +11,7 @@ import {
 import { expiredKeyCleanupJob, keyRotationJob, keyVerificationJob } from '#modules/keys'
 import { Notifier, notificationsCleanupJob, WebhookDeliverer } from '#modules/notifications'
 import { paymentCollectionJob, registerPayments, webhookInboxCleanupJob } from '#modules/payments'
+import { promotionCleanupJob } from '#modules/pricing'
 import { subscriptionRenewalJob } from '#modules/subscriptions'
 import {
   addBookings,
@@ -74,6 +75,7 @@ export function buildCron(container: Container): CronRunner {
       usageCompletenessJob(completeness),
       notificationsCleanupJob(database.db),
       paymentCollectionJob(container.collection),
+      promotionCleanupJob(database.db, container.pricingSync),
       webhookInboxCleanupJob(database.db),
       defineJob({
         name: 'queue-history-cleanup',

@@ -42,7 +42,7 @@ import { KeyRotation, KeyService, keysOfSubscriptions } from '#modules/keys'
 import { Ledger, LedgerReader } from '#modules/ledger'
 import { MailService, WebhookSecrets, WebhookService } from '#modules/notifications'
 import { createPayments } from '#modules/payments'
-import { PricingService, PricingSource } from '#modules/pricing'
+import { PricingService, PricingSource, PricingSync, PromotionService } from '#modules/pricing'
 import { QuotaService } from '#modules/quota'
 import {
   Lifecycle,
@@ -104,7 +104,7 @@ export function buildContainer(options: ContainerOptions) {
     ...(options.passwordCost && { passwordCost: options.passwordCost }),
   })
   const idempotency = new IdempotencyStore(db, createSealer(secrets.secret, 'answers'), clock)
-  const pricing = new PricingService(db, clock, new PricingSource(config.pricingFile))
+  const { pricing, ...prices } = pricingServices(options, clock)
   const { publicUrl, allowPrivateUpstreams: allowPrivate } = config.gateway
   const outboundPolicy = { allowPrivate, ownPorts: ownPorts(options) }
   const catalog = new CatalogService(db, clock, coordinator, pricing, outboundPolicy, publicUrl)
@@ -142,7 +142,7 @@ export function buildContainer(options: ContainerOptions) {
     ...{ ...gateway, coordinator, idempotency, metrics: new Metrics() },
     ...{ renewals, lifecycle },
     ...{ takedowns, usage, usageReports, completeness, queue, keyRotation },
-    ...{ ...gateway, coordinator, idempotency },
+    ...{ ...gateway, ...prices, coordinator, idempotency },
     runningCost: new RunningCostService(db, quota),
     sandbox: new SandboxService(database, sandboxClock),
     spendCaps: new SpendCapService(db, quota, clock),
@@ -151,6 +151,14 @@ export function buildContainer(options: ContainerOptions) {
     ...paymentServices(options, clock, billing.settlement),
     ...notificationServices(options, clock, outboundPolicy),
   }
+}
+
+/** Plans, promotions and the operator's file. */
+function pricingServices({ config, database: { db }, logger }: ContainerOptions, clock: Clock) {
+  const source = new PricingSource(config.pricingFile)
+  const promotions = new PromotionService(db, clock)
+  const pricing = new PricingService(db, clock, source, promotions)
+  return { pricing, promotions, pricingSync: new PricingSync({ db, clock, logger, source }) }
 }
 
 /** What keeps the gateways at what the database says, and knows where the edges are. */

@@ -34,6 +34,7 @@ const ADMIN = [
   'mails:read',
   'queue:read',
   'queue:manage',
+  'promotions:manage',
   'sandbox:manage',
   'usage:audit',
 ] as const

@@ -1,5 +1,6 @@
 import { apiPublished, apiRemoved } from '#modules/catalog'
 import { keyCreated, keyRevoked, keyRotated, keyRotationDue } from '#modules/keys'
+import { pricingFileBroken } from '#modules/pricing'
 import { quotaThresholdReached } from '#modules/quota'
 import { usageGapDetected } from '#modules/usage'
 import {
@@ -138,6 +139,17 @@ export const RULES = [
       text: [
         `The calls ${first} to ${last} of the gateway ${gatewayId} have not arrived; this was noticed at ${since}. The gateway was asked to send them again from its log.`,
         'GET /usage/completeness tells whether they came, or can no longer be found.',
+      ],
+    }),
+  }),
+  rule(pricingFileBroken, async (db, facts) => ({ facts, admins: await admins(db) }), {
+    to: 'admins',
+    mail: ({ file, mistakes }) => ({
+      subject: 'The prices were changed and are wrong',
+      text: [
+        `${file} was changed and is wrong, so the prices of before stay in force:`,
+        ...mistakes,
+        'It is read again as soon as it changes. `npm run pricing -- check` tells the same at any time.',
       ],
     }),
   }),

@@ -1,8 +1,13 @@
 export type { Discount } from './engine/adjustments'
 export { type Line, totalOf } from './engine/line'
 export type { RatedPeriod } from './engine/period'
+export { pricingFileBroken } from './events'
+export { promotionCleanupJob } from './jobs'
 export { PricingFileError, type PricingSettings } from './pricing-file'
 export { PricingSource, readPricingFile } from './pricing-source'
+export { PricingSync } from './pricing-sync'
+export { PromotionService } from './promotions'
+export { promotionAdminRoutes, promotionRoutes } from './promotions.routes'
 export {
   advanceLines,
   arrearsLines,

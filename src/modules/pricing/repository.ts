@@ -43,6 +43,18 @@ export async function findPlan(db: Db, id: Id<'plan'>): Promise<Plan | null> {
   return row ? toPlan(row) : null
 }
 
+/** The current version of a plan by its slug. */
+export async function findActivePlan(db: Db, apiId: Id<'api'>, slug: string): Promise<Plan | null> {
+  const [row] = await selectPlans(db).where(
+    and(
+      eq(pricingModels.apiId, apiId),
+      eq(pricingModels.slug, slug),
+      eq(pricingModels.status, 'active'),
+    ),
+  )
+  return row ? toPlan(row) : null
+}
+
 /** A plan that anyone may see: it belongs to a published API. */
 export async function findPublicPlan(db: Db, id: Id<'plan'>): Promise<Plan | null> {
   const [row] = await selectPlans(db)

@@ -3,10 +3,13 @@ import { violates } from '#db/errors'
 import type { Clock } from '#lib/clock'
 import { invariant } from '#lib/errors'
 import { type Id, newId, parseId } from '#lib/id'
+import type { Discount } from './engine/adjustments'
 import { PlanSlugTaken, PlanUnknown } from './errors'
 import { toTerms } from './plan-terms'
 import type { Pricing, PricingSettings } from './pricing-file'
 import type { PricingSource } from './pricing-source'
+import { discountsOf, type PromotionService, type Redeemed, type Redeeming } from './promotions'
+import { deleteRedemptions, redemptionsOf } from './promotions.repository'
 import { costView } from './rating'
 import type { Plan } from './repository'
 import * as plans from './repository'
@@ -18,6 +21,7 @@ export class PricingService {
     private readonly db: Db,
     private readonly clock: Clock,
     private readonly source: PricingSource,
+    private readonly promotions: PromotionService,
   ) {}
 
   private get pricing(): Pricing {
@@ -96,6 +100,31 @@ export class PricingService {
       })
     })
     return planView(plan)
+  }
+
+  /** The redeemed promotions that count for a period, in the order in which they apply. */
+  async discountsFor(
+    db: Db,
+    _subscriptionId: Id<'sub'>,
+    { id }: { id: Id<'per'> },
+  ): Promise<Discount[]> {
+    return discountsOf(await redemptionsOf(db, [id]))
+  }
+
+  /** The same for many periods in one query; those without any are missing. */
+  async discountsOfPeriods(db: Db, ids: Id<'per'>[]): Promise<Map<Id<'per'>, Discount[]>> {
+    const redeemed = Map.groupBy(await redemptionsOf(db, ids), ({ periodId }) => periodId)
+    return new Map([...redeemed].map(([id, group]) => [id, discountsOf(group)]))
+  }
+
+  /** See {@link PromotionService.redeem}. */
+  redeem(tx: Db, redeeming: Redeeming): Promise<Redeemed> {
+    return this.promotions.redeem(tx, redeeming)
+  }
+
+  /** Gives back what was redeemed for a subscription that never came to be; to be called before it goes. */
+  release(tx: Db, subscriptionId: Id<'sub'>): Promise<void> {
+    return deleteRedemptions(tx, subscriptionId)
   }
 
   /** What so many units would cost in one period, before tax. */

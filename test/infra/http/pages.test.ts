@@ -22,6 +22,7 @@ afterAll(() => veil.stop())
 const LISTS: [string, string][] = [
   ['/provider/apis', 'api'],
   ['/marketplace/apis', 'api'],
+  ['/admin/promotions', 'prm'],
   ['/subscriptions', 'sub'],
   ['/api-keys', 'key'],
   ['/quota', 'sub'],
