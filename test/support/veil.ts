@@ -210,7 +210,7 @@ export class TestVeil {
 export async function eventually<T>(
   ask: () => Promise<T>,
   satisfies: (answer: T) => boolean,
-  withinMs = 5_000,
+  withinMs = 20_000,
 ): Promise<T> {
   const giveUpAt = performance.now() + withinMs
   for (;;) {

@@ -115,5 +115,5 @@ describe.concurrent.each(OPERATIONS)('T2, T4: $operation', ({ operation, look, a
     for (const point of FAILPOINTS) await killAt(point, false)
     for (const point of WITHOUT_GATEWAY) await killAt(point, true)
     if (RECOVERED.includes(operation)) await killRecoveryEverywhere()
-  }, 60_000)
+  }, 240_000)
 })

@@ -137,4 +137,4 @@ test('T11: changes of one API at the same time, from two replicas: the last one 
   }
   expect(done).toBeGreaterThan(25)
   await agree()
-}, 20_000)
+})
