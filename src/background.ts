@@ -5,6 +5,8 @@ import { MailDeliverer } from '#infra/mail'
 import { cleanup, Worker } from '#infra/queue'
 import {
   billingPeriodClosureJob,
+  costProjectionJob,
+  Forecasts,
   invoiceFinalizationJob,
   invoiceGenerationJob,
 } from '#modules/billing'
@@ -72,6 +74,7 @@ export function buildCron(container: Container): CronRunner {
       usagePartitionsJob(sql, clock),
       usageRetentionJob(sql, config.usage.retentionDays),
       usageRollupJob(database),
+      costProjectionJob(new Forecasts(database.db, container.pricing)),
       usageCompletenessJob(completeness),
       notificationsCleanupJob(database.db),
       paymentCollectionJob(container.collection),

@@ -111,6 +111,9 @@ export const usageProjections = pgTable('usage_projections', {
     .references(() => billingPeriods.id, { onDelete: 'cascade' }),
   units: bigint('units', { mode: 'number' }).notNull(),
   asOf: instant('as_of').notNull(),
+  /** When it was told that the quota, or the spend cap, will be reached. */
+  quotaToldAt: instant('quota_told_at'),
+  spendCapToldAt: instant('spend_cap_told_at'),
 })
 
 /** One row for each batch that was accepted and is not booked yet, so that the backlog is a short sum. */

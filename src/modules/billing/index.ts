@@ -9,6 +9,8 @@ export {
   invoiceVoided,
 } from './events'
 export { Finalization } from './finalization'
+export { costProjectionJob, Forecasts } from './forecast'
+export { limitExpected } from './forecast-events'
 export { invoiceRoutes, subscriptionInvoiceRoutes } from './invoice.routes'
 export { InvoiceService } from './invoice.service'
 export { Invoicing } from './invoicing'

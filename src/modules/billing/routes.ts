@@ -5,6 +5,11 @@ import { SubscriptionParams } from '#modules/subscriptions'
 import type { RunningCostService } from './running-cost'
 import type { SpendCapService } from './spend-cap'
 
+const ReachedAt = (limit: string) =>
+  t.Union([t.String({ format: 'date-time' }), t.Null()], {
+    description: `When the ${limit} will be reached at this rate; null: not before the period ends, reached already, or too early to say.`,
+  })
+
 const RunningCostView = t.Object(
   {
     subscriptionId: t.String(),
@@ -19,6 +24,8 @@ const RunningCostView = t.Object(
           asOf: t.String({ format: 'date-time' }),
           units: t.Integer({ description: 'Billable units at the end of the period.' }),
           cost: CostView,
+          quotaExhaustedAt: ReachedAt('quota'),
+          spendCapReachedAt: ReachedAt('spend cap'),
         }),
         t.Null(),
       ],

@@ -1,7 +1,8 @@
 import type { Db } from '#db/client'
 import type { Actor } from '#lib/access'
-import { costView } from '#modules/pricing'
-import { type QuotaService, quotaView } from '#modules/quota'
+import type { Clock } from '#lib/clock'
+import { costView, unitsWithinCap } from '#modules/pricing'
+import { expectedAt, type QuotaService, quotaView } from '#modules/quota'
 import { projectionOf } from '#modules/usage'
 
 /** What a subscription costs so far in its running period. */
@@ -9,12 +10,16 @@ export class RunningCostService {
   constructor(
     private readonly db: Db,
     private readonly quota: QuotaService,
+    private readonly clock: Clock,
   ) {}
 
   async ofSubscription(actor: Actor, subscriptionId: string) {
     const standing = await this.quota.standing(actor, subscriptionId)
     const { subscription, plan, period, counted } = standing
     const projection = await projectionOf(this.db, subscription.period.id)
+    const { spendCap } = subscription
+    const reachedAt = (limit: number | null) =>
+      expectedAt(counted.units, limit, subscription.period, this.clock.now())?.toISOString() ?? null
     return {
       subscriptionId: subscription.id,
       ...counted,
@@ -24,6 +29,10 @@ export class RunningCostService {
         asOf: projection.asOf.toISOString(),
         units: projection.units,
         cost: costView(plan, projection.units, period),
+        quotaExhaustedAt: reachedAt(period.quotaLimit),
+        spendCapReachedAt: reachedAt(
+          spendCap === null ? null : unitsWithinCap(plan, spendCap, period),
+        ),
       },
     }
   }

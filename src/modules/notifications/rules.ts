@@ -1,3 +1,4 @@
+import { limitExpected } from '#modules/billing'
 import { apiPublished, apiRemoved } from '#modules/catalog'
 import { keyCreated, keyRevoked, keyRotated, keyRotationDue } from '#modules/keys'
 import { pricingFileBroken } from '#modules/pricing'
@@ -14,6 +15,8 @@ import { INVOICE_RULES } from './invoice-rules'
 import { PAYMENT_RULES } from './payment-rules'
 import { rule } from './rule'
 import { SUBSCRIPTION_RULES } from './subscription-rules'
+
+const WORD_OF_LIMIT = { quota: 'quota', 'spend-cap': 'spend cap' }
 
 /** Who is told what of which event: the whole list. Webhooks of all concerned get the facts. */
 export const RULES = [
@@ -128,6 +131,23 @@ export const RULES = [
         text: [
           `Your subscription ${subscription.id} to ${api.name} has used ${units} of ${included} calls of this billing period.`,
           `GET /subscriptions/${subscription.id}/usage tells what happens beyond, and when the next period begins.`,
+        ],
+      }),
+    },
+  ),
+  rule(
+    limitExpected,
+    async (db, { subscriptionId, billingPeriodId: _, ...forecast }) => {
+      const news = await newsOfSubscription(db, subscriptionId)
+      return news && { consumers: news.consumers, facts: { ...news.facts, ...forecast } }
+    },
+    {
+      to: 'consumers',
+      mail: ({ api, subscription, limit, used, allowed, expectedAt, periodEnd }) => ({
+        subject: `Your ${WORD_OF_LIMIT[limit]} for ${api.name} will not last`,
+        text: [
+          `Your subscription ${subscription.id} to ${api.name} has used ${used} of the ${allowed} calls that its ${WORD_OF_LIMIT[limit]} allows. If it goes on like this, the rest is used up at ${expectedAt}; the billing period ends at ${periodEnd}.`,
+          `GET /subscriptions/${subscription.id}/usage tells what it will come to.`,
         ],
       }),
     },

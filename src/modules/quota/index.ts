@@ -1,4 +1,5 @@
 export { quotaThresholdReached } from './events'
+export { expectedAt } from './expectation'
 export { quotaRoutes } from './routes'
 export { QuotaView } from './schemas'
 export { QuotaService, quotaView } from './service'

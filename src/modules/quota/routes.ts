@@ -27,9 +27,8 @@ export const quotaRoutes = (quota: QuotaService) =>
       '/alerts',
       {
         permission: 'usage:read',
-        summary: 'Subscriptions that have used 50 % or more of their quota',
-        description:
-          'A page may be short: subscriptions below the first threshold are left out of it.',
+        summary: 'Subscriptions that have used half of their quota, or will use it up',
+        description: 'A page may be short: subscriptions whose quota will do are left out of it.',
         query: t.Object(PageQuery),
         response: QuotaAlertPage,
       },

@@ -65,10 +65,15 @@ export const QuotaCheckOutcome = t.Object(
 export const QuotaAlertPage = pageOf(
   t.Object({
     subscriptionId: t.String(),
-    threshold: t.Integer({ description: 'The highest of 50, 80, 90 and 100 % that was reached.' }),
+    threshold: t.Union([t.Integer(), t.Null()], {
+      description: 'The highest of 50, 80, 90 and 100 % that was reached; null below the first.',
+    }),
     limit: t.Integer(),
     used: t.Integer(),
     hard: t.Boolean(),
+    exhaustedAt: t.Union([t.String({ format: 'date-time' }), t.Null()], {
+      description: 'When it will be used up at this rate; null: not before the period ends.',
+    }),
     periodEnd: t.String({ format: 'date-time' }),
   }),
 )

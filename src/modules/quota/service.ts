@@ -7,6 +7,7 @@ import type { KeyService } from '#modules/keys'
 import type { Plan, PricingService, RatedPeriod } from '#modules/pricing'
 import { ratedPeriod, type Subscription, type SubscriptionService } from '#modules/subscriptions'
 import { estimate } from './estimate'
+import { expectedAt } from './expectation'
 import { type Counted, countsOf } from './repository'
 import { highestReached } from './thresholds'
 
@@ -65,13 +66,18 @@ export class QuotaService {
     return { allowed: beyond === 0 || !hard, remaining, overage: hard ? 0 : beyond }
   }
 
-  /** The subscriptions on the page whose running period has reached a threshold. */
+  /** The subscriptions on the page whose running period has reached a threshold, or will reach its quota. */
   async alerts(actor: Actor, page: PageRequest) {
-    const { items, nextCursor } = await this.list(actor, page)
-    const alerts = items.flatMap(({ subscriptionId, limit, used, hard, period }) => {
-      const threshold = limit === null ? null : highestReached(used, limit)
-      if (limit === null || threshold === null) return []
-      return [{ subscriptionId, threshold, limit, used, hard, periodEnd: period.end }]
+    const { items, nextCursor } = await this.subscriptions.pageOf(actor, page)
+    const now = this.clock.now()
+    const alerts = (await this.standings(items)).flatMap((standing) => {
+      const { subscriptionId, limit, used, hard, period } = quotaView(standing)
+      if (limit === null) return []
+      const threshold = highestReached(used, limit)
+      const expected = expectedAt(used, limit, standing.subscription.period, now)
+      if (threshold === null && expected === null) return []
+      const exhaustedAt = expected?.toISOString() ?? null
+      return { subscriptionId, threshold, limit, used, hard, exhaustedAt, periodEnd: period.end }
     })
     return { items: alerts, nextCursor }
   }

@@ -1,0 +1,2 @@
+ALTER TABLE "usage_projections" ADD COLUMN "quota_told_at" timestamp (3) with time zone;--> statement-breakpoint
+ALTER TABLE "usage_projections" ADD COLUMN "spend_cap_told_at" timestamp (3) with time zone;
