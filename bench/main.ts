@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util'
 import { authorizeBench } from './authorize.ts'
 import { edgeBench } from './edge.ts'
 import { gatewayBench } from './gateway.ts'
+import { pricingBench } from './pricing.ts'
 import { pushBench } from './push.ts'
 import { queueBench } from './queue.ts'
 import { readsBench } from './reads.ts'
@@ -19,6 +20,7 @@ const BENCHES: readonly Bench[] = [
   authorizeBench,
   edgeBench,
   gatewayBench,
+  pricingBench,
   pushBench,
   queueBench,
   readsBench,

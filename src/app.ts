@@ -63,7 +63,7 @@ export function buildApp(container: Container) {
       providerRoutes(container.catalog, container.plans),
       categoryRoutes(container.categories),
       takedownRoutes(container.takedowns),
-      pricingRoutes(container.pricing),
+      pricingRoutes(container.pricing, container.simulation),
       promotionRoutes(container.promotions),
       promotionAdminRoutes(container.promotions),
       mailRoutes(container.mails),

@@ -42,7 +42,13 @@ import { KeyRotation, KeyService, keysOfSubscriptions } from '#modules/keys'
 import { Ledger, LedgerReader } from '#modules/ledger'
 import { MailService, WebhookSecrets, WebhookService } from '#modules/notifications'
 import { createPayments } from '#modules/payments'
-import { PricingService, PricingSource, PricingSync, PromotionService } from '#modules/pricing'
+import {
+  PricingService,
+  PricingSource,
+  PricingSync,
+  PromotionService,
+  SimulationService,
+} from '#modules/pricing'
 import { QuotaService } from '#modules/quota'
 import {
   Lifecycle,
@@ -156,7 +162,10 @@ function pricingServices({ config, database: { db }, logger }: ContainerOptions,
   const source = new PricingSource(config.pricingFile)
   const promotions = new PromotionService(db, clock)
   const pricing = new PricingService(db, clock, source, promotions)
-  return { pricing, promotions, pricingSync: new PricingSync({ db, clock, logger, source }) }
+  const { dataDir } = config
+  const pricingSync = new PricingSync({ db, clock, logger, source, dataDir })
+  const simulation = new SimulationService(db, clock, pricing)
+  return { pricing, promotions, pricingSync, simulation }
 }
 
 /** What keeps the gateways at what the database says, and knows where the edges are. */

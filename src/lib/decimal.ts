@@ -4,6 +4,11 @@ export interface Decimal {
   scale: number
 }
 
+const POWERS = Array.from({ length: 31 }, (_, exponent) => 10n ** BigInt(exponent))
+
+/** 10^scale, which is raised once and not for every price. */
+export const powerOfTen = (scale: number): bigint => POWERS[scale] ?? 10n ** BigInt(scale)
+
 const FORM = /^(-?)(\d{1,18})(?:\.(\d{1,12}))?$/
 
 /** Reads `"0.0005"`; null when the text is no plain decimal of at most 12 places. */

@@ -1,4 +1,4 @@
-import { type Decimal, divideRounded } from './decimal'
+import { type Decimal, divideRounded, powerOfTen } from './decimal'
 
 /** Part of a whole, as an exact fraction: `0 ≤ part ≤ whole`, `whole > 0`. */
 export interface Share {
@@ -8,7 +8,7 @@ export interface Share {
 
 /** Quantity × rate (minor units per unit), rounded once, half away from zero. */
 export function priceOf(quantity: bigint, rate: Decimal): bigint {
-  return divideRounded(quantity * rate.units, 10n ** BigInt(rate.scale))
+  return divideRounded(quantity * rate.units, powerOfTen(rate.scale))
 }
 
 /** What a share of an amount (or of a count) comes to, rounded once, half away from zero. */

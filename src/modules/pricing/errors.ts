@@ -73,3 +73,11 @@ export class NothingToApplyTo extends AppError {
     super(`You have no running subscription ${id}.`)
   }
 }
+
+export class SubscriptionNotYours extends AppError {
+  readonly kind = 'not_found'
+  readonly code = 'subscription_unknown'
+  constructor(id: string) {
+    super(`You have no subscription ${id}.`)
+  }
+}

@@ -5,6 +5,7 @@ import { publish } from '#infra/queue'
 import type { Clock } from '#lib/clock'
 import { newId } from '#lib/id'
 import { pricingFileBroken } from './events'
+import { keepInForce } from './in-force'
 import { PricingFileError } from './pricing-file'
 import type { PricingSource } from './pricing-source'
 import { rowOf } from './promotions'
@@ -23,7 +24,13 @@ export class PricingSync {
   private told = ''
 
   constructor(
-    private readonly parts: { db: Db; clock: Clock; logger: Logger; source: PricingSource },
+    private readonly parts: {
+      db: Db
+      clock: Clock
+      logger: Logger
+      source: PricingSource
+      dataDir: string
+    },
   ) {}
 
   /** Looks at once and then every second: editors and mounts replace files, which watching one misses. */
@@ -56,6 +63,7 @@ export class PricingSync {
     }
     if (!this.isDue) return 'unchanged'
     const counts = await this.apply()
+    keepInForce(this.parts.dataDir, this.parts.source.current())
     this.isDue = false
     this.told = ''
     this.parts.logger.info(counts, 'pricing.applied')

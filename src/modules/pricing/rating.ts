@@ -87,8 +87,19 @@ export function costView(
   }
 }
 
+/** A version of a plan never changes, and is rated a hundred thousand times when a month closes. */
+const known = new WeakMap<Terms, Rates>()
+
 /** A plan's prices as the engine computes with them. */
 function ratesOf(plan: Terms): Rates {
+  const before = known.get(plan)
+  if (before) return before
+  const rates = toRates(plan)
+  known.set(plan, rates)
+  return rates
+}
+
+function toRates(plan: Terms): Rates {
   const { flatFeeTiming, overageRate, minimumFee, maximumFee } = plan
   return {
     ...{ flatFeeTiming, minimumFee, maximumFee, charges: plan.charges.map(toEngine) },

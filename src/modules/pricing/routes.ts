@@ -1,8 +1,18 @@
 import { RouteGroup, t } from '#infra/http'
-import { CalculateBody, CostView, ModelQuery, PlanParams, PlanView, TemplateView } from './schemas'
+import {
+  CalculateBody,
+  CostView,
+  ModelQuery,
+  PlanParams,
+  PlanView,
+  SimulateBody,
+  SimulationView,
+  TemplateView,
+} from './schemas'
 import type { PricingService } from './service'
+import type { SimulationService } from './simulation'
 
-export const pricingRoutes = (pricing: PricingService) =>
+export const pricingRoutes = (pricing: PricingService, simulation: SimulationService) =>
   new RouteGroup('/pricing', 'Pricing')
     .get(
       '/templates',
@@ -43,4 +53,16 @@ export const pricingRoutes = (pricing: PricingService) =>
         problems: [404],
       },
       ({ body }) => pricing.calculate(body.planId, body.units),
+    )
+    .post(
+      '/simulate',
+      {
+        permission: 'usage:read',
+        summary: 'What your last periods would have cost under another plan',
+        description: 'With the units that were counted then, before tax and without promotions.',
+        body: SimulateBody,
+        response: SimulationView,
+        problems: [404],
+      },
+      ({ actor, body }) => simulation.simulate(actor, body),
     )

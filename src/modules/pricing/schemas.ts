@@ -83,3 +83,50 @@ export const CalculateBody = strict(
     examples: [{ planId: 'plan_0192f7a0c1d47c3e8f00a1b2c3d4e5f6', units: 120_000 }],
   },
 )
+
+export const SimulateBody = strict(
+  {
+    subscriptionId: t.String({ description: 'One of your subscriptions.' }),
+    planId: t.String({ description: 'A plan of any published API.' }),
+    periods: t.Optional(
+      t.Integer({
+        minimum: 1,
+        maximum: 24,
+        description: 'How many of the last ones; 1 if left out.',
+      }),
+    ),
+  },
+  {
+    $id: 'SimulateInput',
+    examples: [
+      {
+        subscriptionId: 'sub_0192f7a0c1d47c3e8f00a1b2c3d4e5f6',
+        planId: 'plan_0192f7a0c1d47c3e8f00a1b2c3d4e5f6',
+        periods: 3,
+      },
+    ],
+  },
+)
+
+export const SimulationView = t.Object(
+  {
+    subscriptionId: t.String(),
+    planId: t.String(),
+    periods: t.Array(
+      t.Object({
+        period: t.Object({
+          start: t.String({ format: 'date-time' }),
+          end: t.String({ format: 'date-time' }),
+        }),
+        units: t.Integer({ description: 'Billable units that were counted.' }),
+        actual: CostView,
+        simulated: CostView,
+        difference: t.Union([t.Integer(), t.Null()], {
+          description: 'Minor units that the plan would have cost more; null between currencies.',
+        }),
+      }),
+      { description: 'Periods that are over, the newest first.' },
+    ),
+  },
+  { $id: 'Simulation' },
+)

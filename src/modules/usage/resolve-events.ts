@@ -1,5 +1,6 @@
 import type { StatusRange } from '#db/schema/pricing'
 import type { SubscriptionStatus } from '#db/schema/subscriptions'
+import { matchesOperation, type OperationPattern, segmentsOf } from '#lib/operation-pattern'
 import type { UsageEvent } from './events'
 import { idOf } from './ids'
 
@@ -20,8 +21,16 @@ export interface PeriodFacts {
   startsAt: string
   endsAt: string
   billableStatuses: StatusRange[]
+  /** What calls count; the first that matches. */
+  weights: CallWeight[]
   /** Units of the quota; null without one. */
   included: number | null
+}
+
+/** An operation whose calls count otherwise than 1. */
+export interface CallWeight {
+  pattern: OperationPattern
+  units: number
 }
 
 /** A call with whose it is and what is billed of it. */
@@ -54,8 +63,7 @@ export function resolveEvents(
     const key = keys.get(event.keyId)
     const period = key && periodOf(key, event.at)
     if (!key) resolution.refused.push({ event, reason: `unknown key ${event.keyId}` })
-    else if (period)
-      resolution.bookings.push({ event, key, period, units: unitsOf(event.status, period) })
+    else if (period) resolution.bookings.push({ event, key, period, units: unitsOf(event, period) })
     else if (isRenewing(key, event.at)) resolution.early.push(event)
     else {
       const reason = `no billing period of ${idOf('sub', key.subscription)} contains ${event.at}`
@@ -79,8 +87,21 @@ const isJustAfter = (end: string, at: string): boolean =>
 const isServed = ({ subscriptionStatus: status }: KeyFacts): boolean =>
   status === 'trialing' || status === 'active' || status === 'past_due'
 
-function unitsOf(status: number, { billableStatuses }: PeriodFacts): number {
-  return billableStatuses.some(({ from, to }) => from <= status && status <= to) ? 1 : 0
+function unitsOf(event: UsageEvent, { billableStatuses, weights }: PeriodFacts): number {
+  const { status } = event
+  if (!billableStatuses.some(({ from, to }) => from <= status && status <= to)) return 0
+  return weights.length === 0 ? 1 : weightOf(event, weights)
+}
+
+/** A path that can be read in two ways counts the most that it could: it must not be a way around. */
+function weightOf({ method, path }: UsageEvent, weights: readonly CallWeight[]): number {
+  const segments = segmentsOf(path)
+  if (segments !== null)
+    return weights.find(({ pattern }) => matchesOperation([pattern], method, segments))?.units ?? 1
+  const possible = weights.filter(
+    ({ pattern }) => pattern.method === null || pattern.method === method,
+  )
+  return Math.max(1, ...possible.map(({ units }) => units))
 }
 
 /** The last period has ended, and the job that opens the next has not been here yet. */

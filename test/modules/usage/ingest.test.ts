@@ -169,6 +169,31 @@ describe('what is sent is counted', () => {
     expect(await counter()).toMatchObject([{ calls: 7, errors: 4, units: 3 }])
   })
 
+  test('the plan of the period says what a call of an operation counts', async () => {
+    const weights = [
+      { operation: 'POST /images/free', units: 0 },
+      { operation: 'POST /images/**', units: 25 },
+      { operation: '* /reports/*', units: 3 },
+    ]
+    await database.sql`update pricing_models set operation_weights = ${weights as any}
+      where id = ${subscription.planId.slice(5)}::uuid`
+    await api.post([
+      call({ method: 'POST', path: '/images/free' }),
+      call({ method: 'POST', path: '/images/free', status: 500 }),
+      call({ method: 'POST', path: '/images/2/large' }),
+      call({ method: 'POST', path: '/images' }),
+      call({ method: 'GET', path: '/images/2' }),
+      call({ method: 'PUT', path: '/reports/7' }),
+      call({ method: 'GET', path: '/reports/7/pages' }),
+      // Two readings: as what it might be counted most. Not billable, not counted.
+      call({ method: 'POST', path: '/images//2' }),
+      call({ method: 'GET', path: '/reports//7' }),
+      call({ method: 'POST', path: '/images/2', status: 500 }),
+    ])
+    await worker.drain()
+    expect(await counter()).toMatchObject([{ calls: 10, units: 25 + 25 + 1 + 3 + 1 + 25 + 3 }])
+  })
+
   test('the bound of two periods belongs to the later one', async () => {
     const bound = new Date(clock.now().getTime() - DAY)
     subscription = await seedSubscription(database.db, { endsAt: bound })

@@ -1,4 +1,4 @@
-import { type Decimal, divideRounded } from '#lib/decimal'
+import { type Decimal, divideRounded, powerOfTen } from '#lib/decimal'
 import { prorate, type Share } from '#lib/money'
 import { decimalText, type Line, totalOf } from './line'
 
@@ -82,7 +82,7 @@ function percentages(net: bigint, { discounts }: Discounting): Line[] {
   for (const discount of discounts) {
     if (discount.kind !== 'percentage' || left === 0n) continue
     const { units, scale } = discount.percent
-    const amount = -divideRounded(left * units, 100n * 10n ** BigInt(scale))
+    const amount = -divideRounded(left * units, 100n * powerOfTen(scale))
     const text = decimalText(discount.percent)
     const description = `Promotion ${discount.promotion}: ${text} %`
     const explain = `−${left} × ${text} ÷ 100`
