@@ -1,4 +1,4 @@
-/** The steps of the two-phase commit, of a payment and of a refund at which a process may be made to die. */
+/** The steps of the two-phase commit at which a process may be made to die, in their order. */
 export const FAILPOINTS = [
   'commit.before-intent',
   'commit.after-intent',
@@ -8,15 +8,17 @@ export const FAILPOINTS = [
   'push.read-back',
   'commit.before-outcome',
   'commit.after-outcome',
+] as const
+
+/** Those of whatever else may die between two things that must not come apart. */
+export const OTHER_FAILPOINTS = [
+  'invoice.before-commit',
   'payment.recorded',
   'payment.intended',
   'payment.intent-saved',
   'payment.charged',
   'payment.settled',
 ] as const
-
-/** Those of whatever else may die between two things that must not come apart. */
-export const OTHER_FAILPOINTS = ['invoice.before-commit'] as const
 export type Failpoint = (typeof FAILPOINTS)[number] | (typeof OTHER_FAILPOINTS)[number]
 
 /** Told of every step that is reached; the step goes on when it returns. */

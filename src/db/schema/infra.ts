@@ -47,7 +47,9 @@ export const idempotencyKeys = pgTable(
     fingerprint: text('fingerprint').notNull(),
     /** Status, headers and body, sealed: an answer may hold a key that is shown once. */
     sealedAnswer: text('sealed_answer'),
-    /** Until when the running call is believed alive. */
+    /** What a retry needs to go on where the first try died; sealed for the same reason. */
+    sealedDraft: text('sealed_draft'),
+    /** Until when the running call is believed alive; no other call has the same, so it also fences a late one. */
     lockedUntil: instant('locked_until').notNull(),
     expiresAt: instant('expires_at').notNull(),
     createdAt: createdAt(),

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto'
-import { and, eq, lt, sql } from 'drizzle-orm'
+import { and, eq, isNull, lt, sql } from 'drizzle-orm'
 import type { Db } from '#db/client'
 import { idempotencyKeys } from '#db/schema/infra'
 import type { Clock } from '#lib/clock'
 import type { Sealer } from '#lib/sealing'
 import { IdempotencyKeyInUse, IdempotencyKeyReused } from './errors'
+import type { RetryClaim } from './retry'
 
 export interface StoredAnswer {
   status: number
@@ -15,6 +16,7 @@ export interface StoredAnswer {
 const KEPT_MS = 24 * 3_600_000
 /** A call that has not answered after this long is taken for dead, and its key is free again. */
 const LOCK_MS = 60_000
+const FREE = new Date(0)
 
 /**
  * Remembers the answers of requests that must not be done twice. One insert claims the key, so of
@@ -35,48 +37,44 @@ export class IdempotencyStore {
 
   /**
    * Claims the key for this request.
-   * @returns null when the request is to be run, or the answer of its first run
+   * @returns the claim when the request is to be run, or the answer of its first run
    */
-  async begin(scope: string, key: string, fingerprint: string): Promise<StoredAnswer | null> {
+  async begin(
+    scope: string,
+    key: string,
+    fingerprint: string,
+  ): Promise<{ claim: IdempotencyClaim } | { answer: StoredAnswer }> {
     const now = this.clock.now()
+    const lock = new Date(now.getTime() + LOCK_MS)
     const claim = {
       fingerprint,
       sealedAnswer: null,
-      lockedUntil: new Date(now.getTime() + LOCK_MS),
+      lockedUntil: lock,
       expiresAt: new Date(now.getTime() + KEPT_MS),
     }
-    const { sealedAnswer, lockedUntil, expiresAt } = idempotencyKeys
+    const { sealedAnswer, sealedDraft, lockedUntil, expiresAt } = idempotencyKeys
+    const expired = lt(expiresAt, now)
     const abandoned = sql`${sealedAnswer} is null and ${lt(lockedUntil, now)}
       and ${eq(idempotencyKeys.fingerprint, fingerprint)}`
-    const claimed = await this.db
+    const [claimed] = await this.db
       .insert(idempotencyKeys)
       .values({ scope, key, ...claim, createdAt: now })
       .onConflictDoUpdate({
         target: [idempotencyKeys.scope, idempotencyKeys.key],
-        set: claim,
-        setWhere: sql`${lt(expiresAt, now)} or (${abandoned})`,
+        set: { ...claim, sealedDraft: sql`case when ${expired} then null else ${sealedDraft} end` },
+        setWhere: sql`${expired} or (${abandoned})`,
       })
-      .returning({ key: idempotencyKeys.key })
-    return claimed.length > 0 ? null : this.earlier(scope, key, fingerprint)
+      .returning({ sealedDraft })
+    if (!claimed) return { answer: await this.earlier(scope, key, fingerprint) }
+    return { claim: new IdempotencyClaim(this.db, this.sealer, { scope, key, lock }, claimed) }
   }
 
   private async earlier(scope: string, key: string, fingerprint: string): Promise<StoredAnswer> {
-    const [row] = await this.db.select().from(idempotencyKeys).where(this.is(scope, key))
+    const is = and(eq(idempotencyKeys.scope, scope), eq(idempotencyKeys.key, key))
+    const [row] = await this.db.select().from(idempotencyKeys).where(is)
     if (row && row.fingerprint !== fingerprint) throw new IdempotencyKeyReused()
     if (!row?.sealedAnswer) throw new IdempotencyKeyInUse()
     return JSON.parse(this.sealer.open(row.sealedAnswer)) as StoredAnswer
-  }
-
-  async finish(scope: string, key: string, answer: StoredAnswer): Promise<void> {
-    await this.db
-      .update(idempotencyKeys)
-      .set({ sealedAnswer: this.sealer.seal(JSON.stringify(answer)) })
-      .where(this.is(scope, key))
-  }
-
-  /** The request had no effect: the same key may be sent again. */
-  async release(scope: string, key: string): Promise<void> {
-    await this.db.delete(idempotencyKeys).where(this.is(scope, key))
   }
 
   /** Forgets answers that nobody may ask for any more. @returns how many */
@@ -87,8 +85,51 @@ export class IdempotencyStore {
       .returning({ key: idempotencyKeys.key })
     return rows.length
   }
+}
 
-  private is(scope: string, key: string) {
-    return and(eq(idempotencyKeys.scope, scope), eq(idempotencyKeys.key, key))
+/**
+ * The right to carry a request out. A call that is taken for dead loses it to its retry: from then on it
+ * can neither keep nor answer anything.
+ */
+export class IdempotencyClaim implements RetryClaim {
+  readonly kept: unknown
+
+  constructor(
+    private readonly db: Db,
+    private readonly sealer: Sealer,
+    private readonly of: { scope: string; key: string; lock: Date },
+    { sealedDraft }: { sealedDraft: string | null },
+  ) {
+    this.kept = sealedDraft === null ? null : JSON.parse(sealer.open(sealedDraft))
+  }
+
+  async keep(tx: Db, value: unknown): Promise<void> {
+    const sealedDraft = this.sealer.seal(JSON.stringify(value))
+    const rows = await tx
+      .update(idempotencyKeys)
+      .set({ sealedDraft })
+      .where(this.isOurs())
+      .returning({ key: idempotencyKeys.key })
+    if (rows.length === 0) throw new IdempotencyKeyInUse()
+  }
+
+  async finish(answer: StoredAnswer): Promise<void> {
+    await this.db
+      .update(idempotencyKeys)
+      .set({ sealedAnswer: this.sealer.seal(JSON.stringify(answer)), sealedDraft: null })
+      .where(this.isOurs())
+  }
+
+  /** The same request may be sent again; it goes on from what this one kept, if anything. */
+  async release(): Promise<void> {
+    const { sealedDraft } = idempotencyKeys
+    await this.db.delete(idempotencyKeys).where(and(this.isOurs(), isNull(sealedDraft)))
+    await this.db.update(idempotencyKeys).set({ lockedUntil: FREE }).where(this.isOurs())
+  }
+
+  private isOurs() {
+    const { scope, key, lockedUntil } = idempotencyKeys
+    const { of } = this
+    return and(eq(scope, of.scope), eq(key, of.key), eq(lockedUntil, of.lock))
   }
 }

@@ -3,8 +3,9 @@ import { currentContext } from '#infra/logger'
 import type { Access, Actor } from '#lib/access'
 import { AppError } from '#lib/errors'
 import { IdempotencyKeyMalformed, VersionMissing } from './errors'
-import { IdempotencyStore, type StoredAnswer } from './idempotency'
+import { type IdempotencyClaim, IdempotencyStore, type StoredAnswer } from './idempotency'
 import { partsOf, problemResponse, statusOf } from './problem'
+import { runUnderClaim } from './retry'
 import type { Call, Route } from './route'
 import { requireStorable } from './storable'
 
@@ -35,15 +36,15 @@ export async function runRoute(
   const { pathname } = new URL(raw.request.url)
   const scope = raw.actor?.userId ?? `address:${raw.remoteAddress}`
   const fingerprint = IdempotencyStore.fingerprint(route.method, pathname, raw.body)
-  const earlier = await store.begin(scope, key, fingerprint)
-  if (earlier) return replay(earlier)
+  const begun = await store.begin(scope, key, fingerprint)
+  if ('answer' in begun) return replay(begun.answer)
+  const { claim } = begun
   try {
-    const result = await execute(route, raw)
-    const answer = toAnswer(result, raw.set)
-    await store.finish(scope, key, answer)
+    const result = await runUnderClaim(claim, () => execute(route, raw))
+    await claim.finish(toAnswer(result, raw.set))
     return result
   } catch (error) {
-    await settleFailure(store, scope, key, pathname, error)
+    await settleFailure(claim, pathname, error)
     throw error
   }
 }
@@ -96,19 +97,17 @@ function replay(answer: StoredAnswer): Response {
  * the same key may be sent again.
  */
 async function settleFailure(
-  store: IdempotencyStore,
-  scope: string,
-  key: string,
+  claim: IdempotencyClaim,
   instance: string,
   error: unknown,
 ): Promise<void> {
-  if (!(error instanceof AppError)) return store.release(scope, key)
+  if (!(error instanceof AppError)) return claim.release()
   const status = statusOf(error.kind)
   const passing = status >= 500 || status === 429 || error.retryAfter !== undefined
-  if (passing) return store.release(scope, key)
+  if (passing) return claim.release()
   const requestId = currentContext()?.requestId ?? ''
   const response = problemResponse(partsOf(error), { instance, requestId })
-  await store.finish(scope, key, {
+  await claim.finish({
     status,
     headers: { 'content-type': 'application/problem+json' },
     body: await response.text(),

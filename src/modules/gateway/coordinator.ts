@@ -1,6 +1,7 @@
 import type { Db } from '#db/client'
 import { violates } from '#db/errors'
 import { recordAudit } from '#infra/audit'
+import { keepForRetry, keptByEarlierTry } from '#infra/http'
 import type { Logger } from '#infra/logger'
 import type { Clock } from '#lib/clock'
 import { AppError } from '#lib/errors'
@@ -74,11 +75,27 @@ export class Coordinator {
     return prepared
   }
 
+  /**
+   * For the first step of an operation that shows something once: when this request is the retry of one
+   * whose process died, what that had prepared, and what became of it. Null when it is to begin anew.
+   *
+   * @throws ChangeInProgress while that is not settled
+   */
+  async resume<T>(): Promise<(Kept<T> & { state: Commit['state'] }) | null> {
+    const kept = keptByEarlierTry() as Kept<T> | null
+    if (kept === null) return null
+    await this.recover()
+    const { state } = await settledOutcome(this.db, kept.commitId)
+    if (state === 'preparing') throw new ChangeInProgress(kept.subjectId)
+    return { ...kept, state }
+  }
+
   private async prepare<T>(change: Change<T>, commit: LogEntry): Promise<T> {
     try {
       return await this.db.transaction(async (tx) => {
         await insertCommit(tx, { ...commit, createdAt: this.clock.now() }, DEADLINE_MS)
         const prepared = await change.prepare(tx)
+        await keepForRetry(tx, { commitId: commit.id, subjectId: commit.subjectId, prepared })
         await this.reached('commit.before-intent')
         return prepared
       })
@@ -165,6 +182,13 @@ export class Coordinator {
       })
     return inDoubt.length
   }
+}
+
+/** Of a change, for a retry of the request that asked for it. `prepared` has been through JSON. */
+interface Kept<T> {
+  commitId: Id<'gwc'>
+  subjectId: string
+  prepared: T
 }
 
 type LogEntry = Pick<Commit, 'id' | 'kind' | 'subjectId' | 'apiId' | 'undo'>

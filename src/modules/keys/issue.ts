@@ -17,6 +17,12 @@ interface NewKey extends KeyLimits {
   predecessorId?: Id<'key'>
 }
 
+/** A key's id, and the key itself, which is shown once. */
+export interface MadeKey {
+  id: Id<'key'>
+  key: string
+}
+
 /** A pending key: the row that is stored, and the only copy of the key itself. */
 export function makeKey(clock: Clock, input: NewKey) {
   const { id: publicId, key, hash, lastFour } = generateApiKey(randomBytes)

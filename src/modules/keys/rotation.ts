@@ -8,7 +8,7 @@ import { type Id, parseId } from '#lib/id'
 import type { Coordinator } from '#modules/gateway'
 import { WrongKeyStatus } from './errors'
 import { keyRotated } from './events'
-import { makeKey } from './issue'
+import { type MadeKey, makeKey } from './issue'
 import type { Key } from './repository'
 import * as keys from './repository'
 import type { KeyService } from './service'
@@ -48,6 +48,13 @@ export class KeyRotation {
    * @throws WrongKeyStatus for a key that is not active, such as one that has a successor already
    */
   async rotate(actor: Actor, id: string, graceDays: number) {
+    const earlier = await this.coordinator.resume<MadeKey>()
+    const isDone = earlier?.state === 'committed'
+    const made = isDone ? earlier.prepared : await this.succeed(actor, id, graceDays)
+    return { ...(await this.service.get(actor, made.id)), key: made.key }
+  }
+
+  private async succeed(actor: Actor, id: string, graceDays: number): Promise<MadeKey> {
     const old = await this.service.in(['active'], actor, id)
     const { name, subscriptionId, apiId, expiresAt, scope, rotateAfterDays } = old
     const { row, key } = makeKey(this.clock, {
@@ -55,7 +62,7 @@ export class KeyRotation {
       predecessorId: old.id,
     })
     const kind = graceDays === 0 ? REGENERATED : ROTATED
-    await this.coordinator.run({
+    return this.coordinator.run({
       ...{ kind, subjectId: old.id, apiId },
       undo: { expiresAt: expiresAt?.toISOString() ?? null },
       prepare: async (tx) => {
@@ -67,9 +74,9 @@ export class KeyRotation {
           ...{ actorId: actor.userId, action: kind, subjectId: old.id },
           ...{ details, at },
         })
+        return { id: row.id, key }
       },
     })
-    return { ...(await this.service.get(actor, row.id)), key }
   }
 
   private async begin(tx: Db, { id, expiresAt }: Key, graceDays: number): Promise<void> {

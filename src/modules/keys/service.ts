@@ -11,7 +11,7 @@ import { type Coordinator, GatewayFailure } from '#modules/gateway'
 import type { SubscriptionService } from '#modules/subscriptions'
 import { KeyUnknown, WrongKeyStatus } from './errors'
 import { keyCreated, keyRevoked } from './events'
-import { makeKey } from './issue'
+import { type MadeKey, makeKey } from './issue'
 import { limitsOf } from './limits'
 import type { Key } from './repository'
 import * as keys from './repository'
@@ -49,11 +49,19 @@ export class KeyService {
     coordinator.register(REVOKED, { commit: keep, rollBack: keep })
   }
 
-  async create(actor: Actor, { subscriptionId, name, ...input }: KeyInput) {
+  async create(actor: Actor, input: KeyInput) {
+    // Made is made, also where the gateway did not take it: a retry must not make another.
+    const earlier = await this.coordinator.resume<MadeKey>()
+    const made = earlier?.prepared ?? (await this.make(actor, input))
+    return { ...(await this.get(actor, made.id)), key: made.key }
+  }
+
+  private async make(actor: Actor, { subscriptionId, name, ...input }: KeyInput): Promise<MadeKey> {
     const { id, api } = await this.subscriptions.own(actor, subscriptionId)
     const limits = limitsOf(input, this.clock.now())
     const of = { subscriptionId: id, apiId: api.id, name }
     const { row, key } = makeKey(this.clock, { ...of, ...limits })
+    const made = { id: row.id, key }
     await this.throughGateway(CREATED, row, async (tx) => {
       await this.subscriptions.holdLive(tx, { id })
       await keys.insertKey(tx, row)
@@ -62,8 +70,9 @@ export class KeyService {
       const at = row.createdAt.toISOString()
       const payload = { keyId: row.id, isFirst: false, at }
       await publish(tx, keyCreated, payload, { orderingKey: row.id })
+      return made
     })
-    return { ...(await this.get(actor, row.id)), key }
+    return made
   }
 
   /** In force at the edge within a second; the gateway has nothing to do with it. */
@@ -128,7 +137,7 @@ export class KeyService {
   private async throughGateway(
     kind: string,
     { id: subjectId, apiId }: Pick<Key, 'id' | 'apiId'>,
-    prepare: (tx: Db) => Promise<void>,
+    prepare: (tx: Db) => Promise<unknown>,
   ): Promise<void> {
     try {
       await this.coordinator.run({ kind, subjectId, apiId, prepare })

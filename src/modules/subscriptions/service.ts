@@ -47,6 +47,12 @@ export class SubscriptionService {
 
   /** Subscribes, opens the first billing period and makes the first key: all of it or nothing. */
   async subscribe(actor: Actor, { api: slug, planId }: SubscriptionInput) {
+    const earlier = await this.coordinator.resume<IssuedKey>()
+    if (earlier?.state === 'committed')
+      return {
+        subscription: await this.get(actor, earlier.subjectId),
+        apiKey: earlier.prepared,
+      }
     const api = await this.marketplace.published(slug)
     const plan = await this.pricing.activePlan(api.id, planId)
     const id = newId('sub', this.clock)

@@ -1,9 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { rmSync } from 'node:fs'
-import { mkdtemp } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { eq } from 'drizzle-orm'
 import { syncGateway } from '#app/background'
 import { readConfig } from '#app/config'
@@ -15,6 +12,7 @@ import type { AtFailpoint, Failpoint } from '#lib/failpoint'
 import { startTestCaddy, type TestCaddy } from '#test/caddy'
 import { freshDatabase, type TestDatabase } from '#test/database'
 import { seedApi, seedPlan, seedSubscription, seedUser } from '#test/seed'
+import { bundled } from './bundled'
 import type { CommitPlan } from './commit-process'
 import type { Operation, Shown, Subject } from './operations'
 
@@ -28,19 +26,6 @@ interface Ending {
 
 /** A process that hangs after trouble is ended, as its operator would. */
 const HUNG_MS = 10_000
-
-let bundle: Promise<string> | null = null
-
-/** Bundled once: a hundred processes each reading the same hundred files would take most of the time. */
-function bundledProcess(): Promise<string> {
-  bundle ??= mkdtemp(join(tmpdir(), 'veil-commit-')).then(async (outdir) => {
-    process.once('exit', () => rmSync(outdir, { recursive: true, force: true }))
-    const entry = join(import.meta.dirname, 'commit-process.ts')
-    await Bun.build({ entrypoints: [entry], target: 'bun', outdir, throw: true })
-    return join(outdir, 'commit-process.js')
-  })
-  return bundle
-}
 
 /** A database and a Caddy, and processes that change both and are killed at it. */
 export class CommitLane {
@@ -140,7 +125,7 @@ export class CommitLane {
     const plan = { databaseUrl, adminUrl: this.caddy.adminUrl, ...part }
     const child = spawn(
       process.execPath,
-      [await bundledProcess(), JSON.stringify(plan satisfies CommitPlan)],
+      [await bundled('commit-process'), JSON.stringify(plan satisfies CommitPlan)],
       {
         cwd: resolve(import.meta.dirname, '../../..'),
         env: { PATH: process.env.PATH ?? '', ...this.environment, FAILPOINT: point },
