@@ -1,5 +1,6 @@
 import type { Sql } from '#db/client'
 import type { Id } from '#lib/id'
+import { GarbageCollection } from './garbage'
 import type { Range } from './reports-repository'
 
 export const EXPORT_FORMATS = ['csv', 'ndjson'] as const
@@ -43,6 +44,7 @@ export function exportCalls(
   format: ExportFormat,
 ): ReadableStream<Uint8Array> {
   const pages = readPages(sql, scope, range)
+  const garbage = new GarbageCollection()
   const encoder = new TextEncoder()
   return new ReadableStream({
     start(controller) {
@@ -50,8 +52,9 @@ export function exportCalls(
     },
     async pull(controller) {
       const { value, done } = await pages.next()
-      if (done) controller.close()
-      else controller.enqueue(encoder.encode(value.map(LINE[format]).join('')))
+      if (done) return controller.close()
+      controller.enqueue(encoder.encode(value.map(LINE[format]).join('')))
+      garbage.after(value.length)
     },
     async cancel() {
       await pages.return(undefined)

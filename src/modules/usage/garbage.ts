@@ -3,7 +3,8 @@ const CALLS = 40_000
 
 /**
  * Collects garbage every so many calls. The engine would let the heap grow to twice what a long
- * backlog needs; a collection takes some ten milliseconds, a twentieth of what booking those calls does.
+ * backlog, or a long export, needs; a collection takes some ten milliseconds, a twentieth of what
+ * booking those calls does.
  */
 export class GarbageCollection {
   private calls = 0
