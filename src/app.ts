@@ -20,7 +20,12 @@ import {
 } from '#modules/payments'
 import { pricingRoutes, promotionAdminRoutes, promotionRoutes } from '#modules/pricing'
 import { quotaRoutes } from '#modules/quota'
-import { subscribeRoutes, subscriptionRoutes } from '#modules/subscriptions'
+import {
+  lifecycleRoutes,
+  planChangeRoutes,
+  subscribeRoutes,
+  subscriptionRoutes,
+} from '#modules/subscriptions'
 import {
   apiUsageRoutes,
   completenessRoutes,
@@ -42,6 +47,8 @@ export function buildApp(container: Container) {
       marketplaceRoutes(container.marketplace),
       subscribeRoutes(subscriptions),
       subscriptionRoutes(subscriptions),
+      planChangeRoutes(container.planChanges),
+      lifecycleRoutes(subscriptions, container.cancellations, container.pauses),
       billingRoutes(container.runningCost, container.spendCaps),
       invoiceRoutes(container.invoices),
       subscriptionInvoiceRoutes(container.invoices),

@@ -14,7 +14,7 @@ import { expiredKeyCleanupJob, keyRotationJob, keyVerificationJob } from '#modul
 import { Notifier, notificationsCleanupJob, WebhookDeliverer } from '#modules/notifications'
 import { paymentCollectionJob, registerPayments, webhookInboxCleanupJob } from '#modules/payments'
 import { promotionCleanupJob } from '#modules/pricing'
-import { subscriptionRenewalJob } from '#modules/subscriptions'
+import { scheduledPlanChangesJob, subscriptionRenewalJob } from '#modules/subscriptions'
 import {
   addBookings,
   BookedCalls,
@@ -68,6 +68,7 @@ export function buildCron(container: Container): CronRunner {
       billingPeriodClosureJob(container.invoicing),
       invoiceGenerationJob(container.invoicing),
       invoiceFinalizationJob(container.finalization),
+      scheduledPlanChangesJob(renewals),
       expiredKeyCleanupJob(database.db, () => pusher.push()),
       keyRotationJob(database.db),
       keyVerificationJob({ db: database.db, edges: container.edges, logger }),

@@ -51,7 +51,12 @@ import {
 } from '#modules/pricing'
 import { QuotaService } from '#modules/quota'
 import {
+  type CancellationParts,
+  CancellationService,
   Lifecycle,
+  PauseService,
+  type PlanChangeParts,
+  PlanChangeService,
   RenewalService,
   registerEndings,
   SubscriptionService,
@@ -128,10 +133,12 @@ export function buildContainer(options: ContainerOptions) {
     pricing,
     firstKeys,
   )
-  registerEndings(coordinator)
-  const timekeeper = new Timekeeper({ clock, pricing, keys: firstKeys })
-  const renewals = new RenewalService(db, clock, timekeeper)
-  const lifecycle = new Lifecycle({ db, clock, coordinator, keys: firstKeys, timekeeper })
+  const billing = billingServices(options, pricing)
+  const payments = paymentServices(options, clock, billing.settlement)
+  const life = subscriptionServices({
+    ...{ db, clock, coordinator, pricing, subscriptions },
+    ...{ keys: firstKeys, payments: payments.paymentMethods },
+  })
   const keys = new KeyService(db, clock, coordinator, subscriptions)
   const keyRotation = new KeyRotation(clock, coordinator, keys)
   const quota = new QuotaService(db, subscriptions, keys, pricing, clock)
@@ -140,19 +147,17 @@ export function buildContainer(options: ContainerOptions) {
   const usageReports = new UsageReports(database, clock, { subscriptions, keys, catalog, quota })
   const queueStatistics = new StatsReader(database.sql)
   const queue = new QueueService(database, clock, queueStatistics)
-  const billing = billingServices(options, pricing)
   return {
     ...{ config, database, logger, clock, sql, secrets },
     ...{ identity, catalog, categories, plans, marketplace, pricing, subscriptions, keys, quota },
     ...{ takedowns, usage, usageReports, completeness, queue, queueStatistics, keyRotation },
-    ...{ ...gateway, ...prices, coordinator, idempotency, metrics: new Metrics() },
-    ...{ renewals, lifecycle },
+    ...{ ...gateway, ...prices, ...life, coordinator, idempotency, metrics: new Metrics() },
     runningCost: new RunningCostService(db, quota, clock),
     sandbox: new SandboxService(database, sandboxClock),
     spendCaps: new SpendCapService(db, quota, clock),
     ...billing,
     invoices: new InvoiceService(db, subscriptions),
-    ...paymentServices(options, clock, billing.settlement),
+    ...payments,
     ...notificationServices(options, clock, outboundPolicy),
   }
 }
@@ -166,6 +171,20 @@ function pricingServices({ config, database: { db }, logger }: ContainerOptions,
   const pricingSync = new PricingSync({ db, clock, logger, source, dataDir })
   const simulation = new SimulationService(db, clock, pricing)
   return { pricing, promotions, pricingSync, simulation }
+}
+
+/** What becomes of subscriptions, once they stand. */
+function subscriptionServices(parts: Omit<PlanChangeParts & CancellationParts, 'timekeeper'>) {
+  registerEndings(parts.coordinator)
+  const timekeeper = new Timekeeper(parts)
+  const all = { ...parts, timekeeper }
+  return {
+    renewals: new RenewalService(parts.db, parts.clock, timekeeper),
+    lifecycle: new Lifecycle(all),
+    planChanges: new PlanChangeService(all),
+    cancellations: new CancellationService(all),
+    pauses: new PauseService(all),
+  }
 }
 
 /** What keeps the gateways at what the database says, and knows where the edges are. */

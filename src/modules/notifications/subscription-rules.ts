@@ -1,7 +1,13 @@
 import {
+  cancellationScheduled,
+  planChangeScheduled,
+  scheduledChangeWithdrawn,
   subscriptionCancelled,
   subscriptionCreated,
+  subscriptionPaused,
+  subscriptionPlanChanged,
   subscriptionReinstated,
+  subscriptionResumed,
   subscriptionSuspended,
 } from '#modules/subscriptions'
 import { newsOfSubscription } from './audience.repository'
@@ -96,5 +102,92 @@ export const SUBSCRIPTION_RULES = [
         text: [`The subscription ${subscription.id} to ${api.name} has ended.`],
       }),
     },
+  ),
+  rule(
+    subscriptionPlanChanged,
+    (db, { subscriptionId }) => newsOfSubscription(db, subscriptionId),
+    {
+      to: 'consumers',
+      mail: ({ api, plan, subscription }) => ({
+        subject: `Your plan for ${api.name} is ${plan.name} now`,
+        text: [
+          `Your subscription ${subscription.id} to ${api.name} is on the plan ${plan.name} from now on. Its keys stay the same.`,
+          'What the change costs, or gives back, comes with the next invoice.',
+        ],
+      }),
+    },
+    { to: 'providers' },
+  ),
+  rule(
+    planChangeScheduled,
+    async (db, { subscriptionId, planId, kind, effectiveAt }) => {
+      const news = await newsOfSubscription(db, subscriptionId)
+      return news && { ...news, facts: { ...news.facts, planId, kind, effectiveAt } }
+    },
+    {
+      to: 'consumers',
+      mail: ({ api, subscription, planId, kind, effectiveAt }) => ({
+        subject: `Your plan for ${api.name} will change`,
+        text: [
+          `Your subscription ${subscription.id} to ${api.name} goes over to the plan ${planId} at ${effectiveAt}; GET /pricing/models/${planId} shows it. Its keys stay the same.`,
+          kind === 'migration'
+            ? `The provider no longer offers the plan that you have. If the new one does not suit you, choose another or cancel (POST /subscriptions/${subscription.id}/cancel) before.`
+            : `POST /subscriptions/${subscription.id}/cancel-scheduled-change withdraws that.`,
+        ],
+      }),
+    },
+    { to: 'providers' },
+  ),
+  rule(
+    cancellationScheduled,
+    async (db, { subscriptionId, effectiveAt }) => {
+      const news = await newsOfSubscription(db, subscriptionId)
+      return news && { ...news, facts: { ...news.facts, effectiveAt } }
+    },
+    {
+      to: 'consumers',
+      mail: ({ api, subscription, effectiveAt }) => ({
+        subject: `Your subscription to ${api.name} will end`,
+        text: [
+          `Your subscription ${subscription.id} to ${api.name} ends at ${effectiveAt}. Until then its keys work as before.`,
+          `POST /subscriptions/${subscription.id}/cancel-scheduled-change withdraws that.`,
+        ],
+      }),
+    },
+    { to: 'providers' },
+  ),
+  rule(
+    scheduledChangeWithdrawn,
+    (db, { subscriptionId }) => newsOfSubscription(db, subscriptionId),
+    { to: 'consumers' },
+    { to: 'providers' },
+  ),
+  rule(
+    subscriptionPaused,
+    (db, { subscriptionId }) => newsOfSubscription(db, subscriptionId),
+    {
+      to: 'consumers',
+      mail: ({ api, subscription }) => ({
+        subject: `Your subscription to ${api.name} is paused`,
+        text: [
+          `The keys of your subscription ${subscription.id} to ${api.name} are refused until you go on with POST /subscriptions/${subscription.id}/resume. Unused time is credited on the next invoice.`,
+        ],
+      }),
+    },
+    { to: 'providers' },
+  ),
+  rule(
+    subscriptionResumed,
+    (db, { subscriptionId }) => newsOfSubscription(db, subscriptionId),
+    {
+      to: 'consumers',
+      mail: ({ api, subscription }) => ({
+        subject: `Your subscription to ${api.name} goes on`,
+        text: [
+          `The keys of your subscription ${subscription.id} to ${api.name} work again. A new billing period has begun.`,
+        ],
+      }),
+    },
+    { to: 'providers' },
   ),
 ]

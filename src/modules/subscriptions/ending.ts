@@ -5,8 +5,9 @@ import { invariant } from '#lib/errors'
 import type { Id } from '#lib/id'
 import { type Coordinator, GatewayFailure } from '#modules/gateway'
 import { subscriptionCancelled } from './events'
-import { change, closeAt, type Held, statusAfter } from './held'
+import { change, closeAt, type Held, NO_PLAN, statusAfter } from './held'
 import { cutOf } from './periods'
+import type { Leaving } from './proration'
 
 /** What a subscription needs of its keys; keys are built on subscriptions, not the reverse. */
 export interface SubscriptionKeys {
@@ -29,6 +30,8 @@ export interface End {
   reason: 'asked' | 'debt' | 'trial'
   actorId: string | null
   at: Date
+  /** What the period that is cut is left with, where that is not all. */
+  terms?: Leaving['closing'] | undefined
 }
 
 /** Ends a subscription for good: its period is cut, what was scheduled falls away, its keys are revoked. */
@@ -36,20 +39,20 @@ export async function end(
   tx: Db,
   { clock, keys }: { clock: Clock; keys: SubscriptionKeys },
   held: Held,
-  { reason, actorId, at: wanted }: End,
+  { reason, actorId, at: wanted, terms }: End,
 ): Promise<Held> {
   const action = reason === 'trial' ? 'expire' : 'cancel'
   const status = statusAfter(held.subscription, action)
   const isRunning = held.period.status === 'open'
   const at = isRunning ? cutOf(held.period, wanted) : wanted
-  const closed = await closeAt(tx, held, at)
+  const closed = await closeAt(tx, held, at, terms)
   const { id, cancelledAt } = closed.subscription
   await keys.revokeAll(tx, id, at)
   const payload = { subscriptionId: id, reason, at: at.toISOString() }
   await publish(tx, subscriptionCancelled, payload, { orderingKey: id })
   const set = {
     ...{ status, endedAt: at, cancelledAt: cancelledAt ?? at, cancelAt: null, pausedAt: null },
-    ...{ scheduledPlanId: null, scheduledPlanAt: null, scheduledPlanKind: null },
+    ...NO_PLAN,
   }
   const history = status === 'expired' ? 'expired' : 'cancelled'
   return change(tx, clock, closed, set, { reason: history, actorId, at, details: { reason } })

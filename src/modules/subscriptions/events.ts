@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { PLAN_CHANGE_KINDS } from '#db/schema/subscriptions'
 import { defineEvent } from '#infra/queue'
 import { idSchema } from '#lib/id-schema'
 
@@ -23,5 +24,53 @@ export const subscriptionReinstated = defineEvent('subscription.reinstated', Hap
 export const subscriptionCancelled = defineEvent(
   'subscription.cancelled',
   Happened.extend({ reason: z.enum(['asked', 'debt', 'trial']) }),
+  { history: true },
+)
+
+/** It has another plan from now on; the keys stay the same. */
+export const subscriptionPlanChanged = defineEvent(
+  'subscription.plan-changed',
+  Happened.extend({ fromPlanId: idSchema('plan'), planId: idSchema('plan') }),
+  { history: true },
+)
+
+/** It gets another plan at `effectiveAt`. */
+export const planChangeScheduled = defineEvent(
+  'subscription.plan-change-scheduled',
+  Happened.extend({
+    planId: idSchema('plan'),
+    kind: z.enum(PLAN_CHANGE_KINDS),
+    effectiveAt: z.iso.datetime(),
+  }),
+  { history: true },
+)
+
+/** It ends at `effectiveAt`. */
+export const cancellationScheduled = defineEvent(
+  'subscription.cancellation-scheduled',
+  Happened.extend({ effectiveAt: z.iso.datetime() }),
+  { history: true },
+)
+
+/** Neither the other plan nor the end will come. */
+export const scheduledChangeWithdrawn = defineEvent(
+  'subscription.scheduled-change-withdrawn',
+  Happened,
+  { history: true },
+)
+
+export const subscriptionPaused = defineEvent('subscription.paused', Happened, { history: true })
+
+export const subscriptionResumed = defineEvent('subscription.resumed', Happened, { history: true })
+
+/** Ended at once, with something to be given back; `amount` in minor units, above 0. */
+export const refundDue = defineEvent(
+  'subscription.refund-due',
+  Happened.extend({
+    adjustmentId: idSchema('adj'),
+    amount: z.int().positive(),
+    currency: z.string(),
+    reason: z.literal('cancelled'),
+  }),
   { history: true },
 )

@@ -13,7 +13,7 @@ import {
   insertPeriod,
   type SubscriptionRow,
 } from './life.repository'
-import type { PeriodShape } from './periods'
+import { type PeriodShape, wholeCycle } from './periods'
 import { type Action, transition } from './state-machine'
 
 /** A subscription that this transaction has locked, with its newest period and its plan. */
@@ -22,6 +22,9 @@ export interface Held {
   period: BillingPeriod
   plan: Plan
 }
+
+/** No other plan waits. */
+export const NO_PLAN = { scheduledPlanId: null, scheduledPlanAt: null, scheduledPlanKind: null }
 
 /** What was done to a subscription, by whom (null: by time or by a debt), and from when it holds. */
 export interface Deed {
@@ -72,6 +75,16 @@ export async function writeDown(
 }
 
 const AUDITED: Partial<Record<HistoryReason, string>> = { subscribed: 'created' }
+
+/** The cycle after a period that ran to its end; another billing cycle is counted from there. */
+export function cycleAfter(
+  { subscription, plan, period }: Held,
+  next: Plan,
+): { opening: PeriodShape; anchorAt: Date } {
+  const goesOn = period.kind === 'regular' && plan.billingCycle === next.billingCycle
+  const anchorAt = goesOn ? subscription.anchorAt : period.endsAt
+  return { opening: wholeCycle(next, anchorAt, goesOn ? period.cycleIndex + 1 : 0), anchorAt }
+}
 
 /** Opens the period after the newest one. */
 export async function openNext(

@@ -16,3 +16,11 @@ export const subscriptionRenewalJob = (
       return { opened, settled }
     },
   })
+
+/** Brings subscriptions to the plans that waited for the end of their periods. */
+export const scheduledPlanChangesJob = (renewals: RenewalService): Job =>
+  defineJob({
+    name: 'scheduled-plan-changes',
+    schedule: '5 * * * * *',
+    run: (now) => renewals.changePlansDue(now),
+  })

@@ -1,16 +1,19 @@
-import { desc, eq } from 'drizzle-orm'
+import { and, desc, eq } from 'drizzle-orm'
 import type { Db } from '#db/client'
 import {
   apiSubscriptions,
   billingPeriods,
+  subscriptionAdjustments,
   subscriptionPricingHistory,
 } from '#db/schema/subscriptions'
+import { usageCounters } from '#db/schema/usage'
 import { invariant } from '#lib/errors'
 import type { Id } from '#lib/id'
 
 export type SubscriptionRow = typeof apiSubscriptions.$inferSelect
 export type BillingPeriod = typeof billingPeriods.$inferSelect
 export type NewPeriod = typeof billingPeriods.$inferInsert
+export type NewAdjustment = typeof subscriptionAdjustments.$inferInsert
 export type NewHistory = typeof subscriptionPricingHistory.$inferInsert
 export type HistoryReason = NewHistory['reason']
 
@@ -76,6 +79,21 @@ export async function changePeriod(
   return invariant(row, id)
 }
 
+export async function insertAdjustments(db: Db, rows: NewAdjustment[]): Promise<void> {
+  if (rows.length > 0) await db.insert(subscriptionAdjustments).values(rows)
+}
+
 export async function insertHistory(db: Db, row: NewHistory): Promise<void> {
   await db.insert(subscriptionPricingHistory).values(row)
+}
+
+/** Billable units that the ledger has booked in a period. */
+export async function unitsOf(db: Db, { id, subscriptionId }: BillingPeriod): Promise<bigint> {
+  const [row] = await db
+    .select({ units: usageCounters.units })
+    .from(usageCounters)
+    .where(
+      and(eq(usageCounters.subscriptionId, subscriptionId), eq(usageCounters.billingPeriodId, id)),
+    )
+  return BigInt(row?.units ?? 0)
 }

@@ -113,3 +113,25 @@ export async function dueOtherwise(
     .limit(limit)
   return rows.map(({ id }) => id)
 }
+
+/** Subscriptions whose other plan has waited long enough, from `after` on. */
+export async function dueForAnotherPlan(
+  db: Db,
+  now: Date,
+  after: Id<'sub'> | null,
+  limit: number,
+): Promise<Id<'sub'>[]> {
+  const rows = await db
+    .select({ id: apiSubscriptions.id })
+    .from(apiSubscriptions)
+    .where(
+      and(
+        lte(scheduledPlanAt, now),
+        isNull(apiSubscriptions.endedAt),
+        after === null ? undefined : gt(apiSubscriptions.id, after),
+      ),
+    )
+    .orderBy(asc(apiSubscriptions.id))
+    .limit(limit)
+  return rows.map(({ id }) => id)
+}

@@ -4,6 +4,7 @@ import { type Id, newId } from '#lib/id'
 import { periodAt } from '#lib/period'
 import {
   type DueRenewal,
+  dueForAnotherPlan,
   dueOtherwise,
   lockDueRenewals,
   type Renewal,
@@ -48,15 +49,24 @@ export class RenewalService {
     return { subscriptionId, periodId, nextId: newId('per', this.clock), endsAt }
   }
 
-  /** Does everything else that time asks for, each subscription in a transaction of its own. */
+  /** Ends and closes what time asks for besides. */
   async settleDue(now: Date): Promise<{ settled: number }> {
+    return { settled: await this.settle(now, dueOtherwise) }
+  }
+
+  async changePlansDue(now: Date): Promise<{ changed: number }> {
+    return { changed: await this.settle(now, dueForAnotherPlan) }
+  }
+
+  /** Brings the subscriptions that are due up to date, each in a transaction of its own. */
+  private async settle(now: Date, dueAfter: typeof dueOtherwise): Promise<number> {
     let settled = 0
     for (let after: Id<'sub'> | null = null; ; ) {
-      const due: Id<'sub'>[] = await dueOtherwise(this.db, now, after, AT_ONCE)
+      const due: Id<'sub'>[] = await dueAfter(this.db, now, after, AT_ONCE)
       for (const id of due) await this.db.transaction((tx) => this.timekeeper.hold(tx, id, now))
       settled += due.length
       after = due.at(-1) ?? null
-      if (after === null) return { settled }
+      if (after === null) return settled
     }
   }
 }

@@ -3,7 +3,11 @@ import type { Db } from '#db/client'
 import { olderThan } from '#db/paging'
 import { apis } from '#db/schema/catalog'
 import { pricingModels } from '#db/schema/pricing'
-import { apiSubscriptions, billingPeriods } from '#db/schema/subscriptions'
+import {
+  apiSubscriptions,
+  billingPeriods,
+  subscriptionPricingHistory,
+} from '#db/schema/subscriptions'
 import { invariant } from '#lib/errors'
 import type { Id } from '#lib/id'
 import type { PageRequest } from '#lib/page'
@@ -14,6 +18,12 @@ const columns = {
   status: apiSubscriptions.status,
   createdAt: apiSubscriptions.createdAt,
   spendCap: apiSubscriptions.spendCap,
+  trialEndsAt: apiSubscriptions.trialEndsAt,
+  cancelAt: apiSubscriptions.cancelAt,
+  endedAt: apiSubscriptions.endedAt,
+  scheduledPlanId: apiSubscriptions.scheduledPlanId,
+  scheduledPlanAt: apiSubscriptions.scheduledPlanAt,
+  scheduledPlanKind: apiSubscriptions.scheduledPlanKind,
   api: { id: apis.id, slug: apis.slug, name: apis.name },
   plan: {
     id: pricingModels.id,
@@ -63,6 +73,25 @@ export function listSubscriptions(db: Db, userId: Id<'usr'>, page: PageRequest) 
 export async function findSubscription(db: Db, id: Id<'sub'>): Promise<Subscription | null> {
   const [row] = await selectSubscriptions(db).where(eq(apiSubscriptions.id, id))
   return row ?? null
+}
+
+/** What happened to a subscription, newest first. */
+export function listHistory(db: Db, id: Id<'sub'>, page: PageRequest) {
+  const history = subscriptionPricingHistory
+  return db
+    .select({
+      id: history.id,
+      reason: history.reason,
+      plan: { id: pricingModels.id, slug: pricingModels.slug, version: pricingModels.version },
+      effectiveAt: history.effectiveAt,
+      details: history.details,
+      createdAt: history.createdAt,
+    })
+    .from(history)
+    .innerJoin(pricingModels, eq(pricingModels.id, history.pricingModelId))
+    .where(and(eq(history.subscriptionId, id), olderThan(history, page.after)))
+    .orderBy(desc(history.createdAt), desc(history.id))
+    .limit(page.limit + 1)
 }
 
 /** Holds the API as it is until the transaction ends; false when it is not published any more. */

@@ -18,6 +18,7 @@ import { wholeCycle } from './periods'
 import type { Subscription } from './repository'
 import * as subscriptions from './repository'
 import type { SubscriptionInput } from './schemas'
+import { historyView, view } from './views'
 
 const SUBSCRIBED = 'subscription.created'
 
@@ -105,6 +106,14 @@ export class SubscriptionService {
     return view(await this.own(actor, id))
   }
 
+  /** What happened to it, newest first. */
+  async history(actor: Actor, id: string, page: PageRequest) {
+    const { id: known } = await this.own(actor, id)
+    const rows = await subscriptions.listHistory(this.db, known, page)
+    const { items, nextCursor } = toPage(rows, page.limit)
+    return { items: items.map(historyView), nextCursor }
+  }
+
   /** The subscription by its id, if it is the actor's. */
   async own(actor: Actor, id: string): Promise<Subscription> {
     const known = parseId('sub', id)
@@ -116,13 +125,5 @@ export class SubscriptionService {
   /** Holds the subscription until the transaction ends. @throws SubscriptionOver when it has ended */
   async holdLive(tx: Db, { id }: Pick<Subscription, 'id'>): Promise<void> {
     if (!(await subscriptions.lockLive(tx, id))) throw new SubscriptionOver(id)
-  }
-}
-
-function view({ id, api, plan, status, period, createdAt }: Subscription) {
-  return {
-    ...{ id, api, plan, status },
-    currentPeriod: { start: period.start.toISOString(), end: period.end.toISOString() },
-    createdAt: createdAt.toISOString(),
   }
 }

@@ -1,24 +1,27 @@
 import type { Db } from '#db/client'
+import { publish } from '#infra/queue'
 import type { Actor } from '#lib/access'
 import type { Clock } from '#lib/clock'
+import { invariant } from '#lib/errors'
 import { type Id, parseId } from '#lib/id'
 import type { PricingService } from '#modules/pricing'
 import { end, type SubscriptionKeys } from './ending'
 import { SubscriptionUnknown } from './errors'
-import { closeAt, type Held, openNext } from './held'
+import { subscriptionPlanChanged } from './events'
+import { change, closeAt, cycleAfter, type Held, NO_PLAN, openNext } from './held'
 import { changeSubscription, lockSubscription, newestPeriod } from './life.repository'
-import { wholeCycle } from './periods'
 
 /** What time alone asks of a subscription. */
-type Step = 'end' | 'close' | 'renew'
+type Step = 'end' | 'close' | 'change_plan' | 'renew'
 
 /** The next thing that is due, null when it is up to date. */
 export function dueStep({ subscription, period }: Held, now: Date): Step | null {
-  const { status, endedAt, cancelAt } = subscription
-  if (endedAt !== null || status === 'paused') return null
+  const { status, endedAt, cancelAt, scheduledPlanAt } = subscription
+  if (endedAt !== null) return null
   if (cancelAt !== null && cancelAt <= now) return 'end'
   if (period.status !== 'open' || period.endsAt > now) return null
-  return status === 'suspended' ? 'close' : 'renew'
+  if (status === 'suspended') return 'close'
+  return scheduledPlanAt !== null && scheduledPlanAt <= period.endsAt ? 'change_plan' : 'renew'
 }
 
 export interface TimekeeperParts {
@@ -64,6 +67,8 @@ export class Timekeeper {
       }
       case 'close':
         return closeAt(tx, held, period.endsAt)
+      case 'change_plan':
+        return this.changePlan(tx, held)
       case 'renew':
         return this.renew(tx, held, now)
     }
@@ -71,11 +76,31 @@ export class Timekeeper {
 
   /** The next period opens exactly where the last one ended. */
   private async renew(tx: Db, held: Held, now: Date): Promise<Held> {
-    const { subscription, plan, period } = await closeAt(tx, held, held.period.endsAt)
-    const shape = wholeCycle(plan, subscription.anchorAt, period.cycleIndex + 1)
-    const next = await openNext(tx, this.parts.clock, held, shape)
+    const closed = await closeAt(tx, held, held.period.endsAt)
+    const { opening } = cycleAfter(closed, held.plan)
+    const period = await openNext(tx, this.parts.clock, closed, opening)
     // The edge watches the row.
-    const touched = await changeSubscription(tx, subscription.id, { updatedAt: now })
-    return { subscription: touched, plan, period: next }
+    const subscription = await changeSubscription(tx, held.subscription.id, { updatedAt: now })
+    return { subscription, plan: held.plan, period }
+  }
+
+  /** The same with the plan that waited for it. */
+  private async changePlan(tx: Db, held: Held): Promise<Held> {
+    const { clock, pricing } = this.parts
+    const { id, scheduledPlanId, scheduledPlanKind } = held.subscription
+    const plan = await pricing.planOf(tx, invariant(scheduledPlanId, `scheduled plan of ${id}`))
+    const closed = await closeAt(tx, held, held.period.endsAt)
+    const { opening, anchorAt } = cycleAfter(closed, plan)
+    const period = await openNext(tx, clock, closed, opening)
+    const at = opening.startsAt
+    const payload = { subscriptionId: id, fromPlanId: held.plan.id, planId: plan.id }
+    const event = { ...payload, at: at.toISOString() }
+    await publish(tx, subscriptionPlanChanged, event, { orderingKey: id })
+    const set = { pricingModelId: plan.id, anchorAt, ...NO_PLAN }
+    const { subscription } = await change(tx, clock, closed, set, {
+      ...{ reason: scheduledPlanKind ?? 'downgrade', actorId: null, at },
+      details: { from: held.plan.id, to: plan.id, mode: 'next_period' },
+    })
+    return { subscription, plan, period }
   }
 }

@@ -34,6 +34,7 @@ const LISTS: [string, string][] = [
   ['/pricing/billing-periods', 'per'],
   ['/pricing/invoices', 'inv'],
   ['/subscriptions/{id}/invoices', 'inv'],
+  ['/subscriptions/{id}/history', 'hst'],
   ['/payments', 'pay'],
   ['/payments/ledger', 'txn'],
   ['/admin/ledger', 'txn'],
