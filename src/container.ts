@@ -152,7 +152,7 @@ export function buildContainer(options: ContainerOptions) {
     ...{ identity, catalog, categories, plans, marketplace, pricing, subscriptions, keys, quota },
     ...{ takedowns, usage, usageReports, completeness, queue, queueStatistics, keyRotation },
     ...{ ...gateway, ...prices, ...life, coordinator, idempotency, metrics: new Metrics() },
-    runningCost: new RunningCostService(db, quota, clock),
+    runningCost: new RunningCostService(db, quota, pricing, clock),
     sandbox: new SandboxService(database, sandboxClock),
     spendCaps: new SpendCapService(db, quota, clock),
     ...billing,

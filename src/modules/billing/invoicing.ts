@@ -61,6 +61,11 @@ export class Invoicing {
       const subscriptions = await due.lockDue(tx, ids)
       const periods = await due.loadPeriods(tx, ids, rating.now)
       await this.loadPlans(tx, periods, rating.plans)
+      const discounts = await this.options.pricing.discountsOfPeriods(
+        tx,
+        periods.map(({ id }) => id),
+      )
+      const discountsOf = ({ id }: DuePeriod) => discounts.get(id) ?? []
       const periodsOf = Map.groupBy(periods, ({ subscriptionId }) => subscriptionId)
       const adjustmentsOf = Map.groupBy(
         await due.loadAdjustments(tx, ids),
@@ -69,7 +74,7 @@ export class Invoicing {
       const drafts = subscriptions.flatMap((subscription) => {
         const { id } = subscription
         const of = { periods: periodsOf.get(id) ?? [], adjustments: adjustmentsOf.get(id) ?? [] }
-        const draft = draftOf(of, { ...rating, discountsOf: () => [] })
+        const draft = draftOf(of, { ...rating, discountsOf })
         return draft ? [{ subscription, ...draft }] : []
       })
       return write(tx, drafts, rating.now)

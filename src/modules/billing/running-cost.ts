@@ -1,7 +1,7 @@
 import type { Db } from '#db/client'
 import type { Actor } from '#lib/access'
 import type { Clock } from '#lib/clock'
-import { costView, unitsWithinCap } from '#modules/pricing'
+import { costView, type PricingService, unitsWithinCap } from '#modules/pricing'
 import { expectedAt, type QuotaService, quotaView } from '#modules/quota'
 import { projectionOf } from '#modules/usage'
 
@@ -10,6 +10,7 @@ export class RunningCostService {
   constructor(
     private readonly db: Db,
     private readonly quota: QuotaService,
+    private readonly pricing: PricingService,
     private readonly clock: Clock,
   ) {}
 
@@ -18,17 +19,18 @@ export class RunningCostService {
     const { subscription, plan, period, counted } = standing
     const projection = await projectionOf(this.db, subscription.period.id)
     const { spendCap } = subscription
+    const discounts = await this.pricing.discountsFor(this.db, subscription.id, subscription.period)
     const reachedAt = (limit: number | null) =>
       expectedAt(counted.units, limit, subscription.period, this.clock.now())?.toISOString() ?? null
     return {
       subscriptionId: subscription.id,
       ...counted,
       quota: quotaView(standing),
-      cost: costView(plan, counted.units, period),
+      cost: costView(plan, counted.units, period, discounts),
       projection: projection && {
         asOf: projection.asOf.toISOString(),
         units: projection.units,
-        cost: costView(plan, projection.units, period),
+        cost: costView(plan, projection.units, period, discounts),
         quotaExhaustedAt: reachedAt(period.quotaLimit),
         spendCapReachedAt: reachedAt(
           spendCap === null ? null : unitsWithinCap(plan, spendCap, period),

@@ -39,8 +39,25 @@ describe('templates', () => {
         flatFee: 2900,
         quota: { limit: 100_000, hard: false, overageRate: '0.05' },
       }),
+      expect.objectContaining({ slug: 'starter', type: 'freemium', maximumFee: 5000 }),
+      expect.objectContaining({ slug: 'pay-as-you-go', type: 'usage_based', minimumFee: 500 }),
+      expect.objectContaining({
+        ...{ slug: 'business', type: 'hybrid', rotateKeysAfterDays: 180 },
+        trial: { days: 14, units: null, cardRequired: true },
+      }),
     ])
   })
+
+  test.each(['free', 'pro', 'starter', 'pay-as-you-go', 'business'])(
+    '%s makes a plan',
+    async (template) => {
+      const path = await draft()
+      const { status, body } = await addPlan(path, { template })
+      const templates = await veil.expectOk('GET', '/pricing/templates')
+      expect(status).toBe(201)
+      expect(body).toMatchObject(templates.find(({ slug }: { slug: string }) => slug === template))
+    },
+  )
 
   test('make a plan; what is said overrides them', async () => {
     const path = await draft()

@@ -42,7 +42,14 @@ function changed(passage: string, to: string): string {
 test('the file the tables start from is right, and so is the one that ships', () => {
   expect(mistakesOf(GOOD)).toEqual([])
   expect(mistakesOf(readFileSync('pricing.yaml', 'utf8'))).toEqual([])
-  expect(Object.keys(readPricingFile('pricing.yaml').planTemplates)).toEqual(['free', 'pro'])
+  const { planTemplates, ...settings } = readPricingFile('pricing.yaml')
+  expect(Object.keys(planTemplates)).toEqual([
+    ...['free', 'pro', 'starter', 'pay-as-you-go', 'business'],
+  ])
+  // What it writes out is what is there without it.
+  const { currencies, planTemplates: _, ...defaults } = parsePricing(GOOD, 'f')
+  expect(settings).toEqual({ ...defaults, currencies: ['EUR', 'USD', 'GBP'] })
+  expect(currencies).toEqual(['EUR', 'USD'])
 })
 
 test('what is left out gets its default', () => {

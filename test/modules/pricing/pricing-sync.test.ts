@@ -41,7 +41,7 @@ const promotion = async (code: string) => {
 test('a change is in force when it was looked at, and is a revision', async () => {
   expect(settings().seller.name).toBe('Veil')
   const before = await revisions()
-  write(`${GOOD}\nseller: { name: Weather Ltd }\n`)
+  write(GOOD.replace('  name: Veil', '  name: Weather Ltd'))
   expect(await look()).toBe('applied')
   expect(settings().seller.name).toBe('Weather Ltd')
   expect(await look()).toBe('unchanged')
