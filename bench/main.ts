@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { authorizeBench } from './authorize.ts'
+import { billingBench } from './billing.ts'
 import { edgeBench } from './edge.ts'
 import { gatewayBench } from './gateway.ts'
 import { pricingBench } from './pricing.ts'
@@ -18,6 +19,7 @@ import { usageBench } from './usage.ts'
 
 const BENCHES: readonly Bench[] = [
   authorizeBench,
+  billingBench,
   edgeBench,
   gatewayBench,
   pricingBench,
@@ -33,7 +35,7 @@ const TEXT = { type: 'string' } as const
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
     args: process.argv.slice(2),
-    options: { json: TEXT, seconds: TEXT, backlog: TEXT, stored: TEXT },
+    options: { json: TEXT, seconds: TEXT, backlog: TEXT, stored: TEXT, subscriptions: TEXT },
     allowPositionals: true,
   })
   const unknown = positionals.filter((name) => BENCHES.every((bench) => bench.name !== name))

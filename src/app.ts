@@ -5,7 +5,14 @@ import { JobRuns } from '#infra/cron'
 import { createHttpApp } from '#infra/http'
 import { httpTimes } from '#infra/metrics'
 import { JobService, jobRoutes, queueRoutes, sandboxRoutes } from '#modules/backoffice'
-import { billingRoutes, invoiceRoutes, subscriptionInvoiceRoutes } from '#modules/billing'
+import {
+  billingProfileRoutes,
+  billingRoutes,
+  correctionRoutes,
+  invoiceRoutes,
+  manualInvoiceRoutes,
+  subscriptionInvoiceRoutes,
+} from '#modules/billing'
 import { categoryRoutes, marketplaceRoutes, providerRoutes, takedownRoutes } from '#modules/catalog'
 import { gatewayRoutes } from '#modules/gateway'
 import { keyRoutes } from '#modules/keys'
@@ -52,6 +59,9 @@ export function buildApp(container: Container) {
       billingRoutes(container.runningCost, container.spendCaps),
       invoiceRoutes(container.invoices),
       subscriptionInvoiceRoutes(container.invoices),
+      billingProfileRoutes(container.billingProfiles),
+      manualInvoiceRoutes(container.corrections),
+      correctionRoutes(container.corrections, container.billingProfiles),
       ledgerRoutes(container.ledgerReader),
       ledgerAdminRoutes(container.ledgerReader),
       keyRoutes(container.keys, container.keyRotation),

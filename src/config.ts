@@ -99,6 +99,7 @@ export const ENVIRONMENT = z.object({
     .regex(/^whsec_\S+$/, 'must be the signing secret of a webhook endpoint of Stripe: whsec_…')
     .optional(),
   STRIPE_API_BASE: http.default('https://api.stripe.com'),
+  VIES_URL: http.optional(),
   PAYMENT_RETURN_URL: http.optional(),
   /** `info` in production; elsewhere `warn`, so that a developer sees problems and no flood. */
   LOG_LEVEL: oneOf(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).optional(),
@@ -156,6 +157,8 @@ export interface Config {
   mail: { smtpUrl: string; from: string } | null
   /** Null where no keys are set: payments are then taken by hand. */
   stripe: { secretKey: string; webhookSecret: string; apiBase: string } | null
+  /** Where VAT ids are looked up; null: their form and check digits must do. */
+  viesUrl: string | null
   /** Where a page of the payment provider sends the customer back to. */
   paymentReturnUrl: string
   /** The step at which this process kills itself; null outside of tests. */
@@ -284,6 +287,7 @@ function toConfig(env: Environment): Config {
     },
     mail: env.SMTP_URL && env.MAIL_FROM ? { smtpUrl: env.SMTP_URL, from: env.MAIL_FROM } : null,
     stripe: stripeOf(env),
+    viesUrl: env.VIES_URL ?? null,
     paymentReturnUrl: env.PAYMENT_RETURN_URL ?? `http://${named(host)}:${env.PORT}/swagger`,
     failpoint: env.FAILPOINT ?? null,
   }

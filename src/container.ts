@@ -13,6 +13,8 @@ import { pinnedCertificate } from '#lib/pinned-certificate'
 import { createSealer } from '#lib/sealing'
 import { QueueService, SandboxService } from '#modules/backoffice'
 import {
+  BillingProfileService,
+  CorrectionService,
   Finalization,
   InvoiceService,
   Invoicing,
@@ -20,6 +22,7 @@ import {
   Settlement,
   SpendCapService,
   TaxTable,
+  Vies,
 } from '#modules/billing'
 import {
   CatalogService,
@@ -133,7 +136,7 @@ export function buildContainer(options: ContainerOptions) {
     pricing,
     firstKeys,
   )
-  const billing = billingServices(options, pricing)
+  const billing = billingServices(options, clock, pricing)
   const payments = paymentServices(options, clock, billing.settlement)
   const life = subscriptionServices({
     ...{ db, clock, coordinator, pricing, subscriptions },
@@ -147,6 +150,7 @@ export function buildContainer(options: ContainerOptions) {
   const usageReports = new UsageReports(database, clock, { subscriptions, keys, catalog, quota })
   const queueStatistics = new StatsReader(database.sql)
   const queue = new QueueService(database, clock, queueStatistics)
+  const invoices = new InvoiceService(db, subscriptions)
   return {
     ...{ config, database, logger, clock, sql, secrets },
     ...{ identity, catalog, categories, plans, marketplace, pricing, subscriptions, keys, quota },
@@ -156,8 +160,8 @@ export function buildContainer(options: ContainerOptions) {
     sandbox: new SandboxService(database, sandboxClock),
     spendCaps: new SpendCapService(db, quota, clock),
     ...billing,
-    invoices: new InvoiceService(db, subscriptions),
-    ...payments,
+    ...{ ...payments, invoices },
+    corrections: new CorrectionService(db, clock, invoices, billing.settlement),
     ...notificationServices(options, clock, outboundPolicy),
   }
 }
@@ -212,16 +216,19 @@ function buildGateways(options: ContainerOptions, clock: Clock) {
 }
 
 /** Who owes whom, and the papers about it. */
-function billingServices(options: ContainerOptions, pricing: PricingService) {
-  const { db } = options.database
-  const reached = options.reached ?? dieAt(options.config.failpoint)
+function billingServices(options: ContainerOptions, clock: Clock, pricing: PricingService) {
+  const { config, database } = options
+  const { db } = database
   const settings = () => pricing.settings()
   const ledger = new Ledger()
-  const taxRules = new TaxTable(settings)
+  const register = config.viesUrl === null ? null : new Vies(config.viesUrl)
+  const finalizing = { taxRules: new TaxTable(settings), settings }
+  const reached = options.reached ?? dieAt(config.failpoint)
   return {
     ...{ ledger, ledgerReader: new LedgerReader(db), settlement: new Settlement(ledger, settings) },
     invoicing: new Invoicing({ db, pricing, settings }),
-    finalization: new Finalization({ db, ledger, taxRules, settings, reached }),
+    finalization: new Finalization({ db, ledger, reached, ...finalizing }),
+    billingProfiles: new BillingProfileService(db, clock, register),
   }
 }
 

@@ -46,6 +46,7 @@ export interface BenchOptions {
   seconds?: number
   backlog?: number
   stored?: number
+  subscriptions?: number
 }
 
 export interface Bench {

@@ -117,22 +117,24 @@ export async function loadPeriods(
 
 /**
  * Periods that an earlier invoice settled are looked at as far back as calls may have come for them
- * since that invoice.
+ * since that invoice. OFFSET 0 keeps the conditions out: a month's end turns all states over at once, and by
+ * statistics of the day before Postgres would read the whole table for each batch (9 s instead of 5 ms).
  */
 const LOAD_PERIODS = `
-  with wanted as (
-    select id, coalesce((
-      select max(created_at) from invoices where subscription_id = wanted.id
-    ), '-infinity') - interval '${LATE_DAYS} days' as late_from
-    from unnest($1::text::uuid[]) as wanted (id)
-  )
   select period.id, period.subscription_id as subscription, pricing_model_id as plan, ordinal, kind,
     status, flat_fee::text as fee, quota_limit::float8 as quota,
     coalesce(counter.units, 0)::float8 as units, billed_units::float8 as billed,
     advance_invoice_id is not null as advanced,
     json_build_array(extract(epoch from starts_at) * 1000, extract(epoch from ends_at) * 1000,
       extract(epoch from cycle_starts_at) * 1000, extract(epoch from cycle_ends_at) * 1000) as times
-  from wanted join billing_periods period on period.subscription_id = wanted.id
+  from unnest($1::text::uuid[]) as wanted (id)
+  cross join lateral (
+    select coalesce(max(created_at), '-infinity') - interval '${LATE_DAYS} days' as late_from
+    from invoices where subscription_id = wanted.id
+  ) earlier
+  cross join lateral (
+    select * from billing_periods where subscription_id = wanted.id order by ordinal offset 0
+  ) period
   left join usage_counters counter on counter.subscription_id = period.subscription_id
     and counter.billing_period_id = period.id
   where status = 'closed'

@@ -42,3 +42,29 @@ export class InvoiceCurrencyDiffers extends AppError {
     super(`Invoice ${id} is in ${currency}; ${paid} cannot pay it.`)
   }
 }
+
+export class BuyerUnknown extends AppError {
+  readonly kind = 'not_found'
+  readonly code = 'buyer_unknown'
+  constructor(userId: string) {
+    super(`There is no user ${userId} to be invoiced.`)
+  }
+}
+
+export class BillingProfileUnknown extends AppError {
+  readonly kind = 'not_found'
+  readonly code = 'billing_profile_unknown'
+  constructor() {
+    super('There is no billing profile yet: PUT /payments/billing-profile makes one.')
+  }
+}
+
+export class TaxIdInvalid extends AppError {
+  readonly kind = 'invalid'
+  readonly code = 'tax_id_invalid'
+  constructor(country: string) {
+    super(`The tax id is not a VAT id of ${country}: check its form and its digits.`, {
+      errors: [{ in: 'body', pointer: '/taxId', message: `is not a VAT id of ${country}` }],
+    })
+  }
+}

@@ -1,3 +1,7 @@
+export { BillingProfileService } from './billing-profile'
+export { billingProfileRoutes } from './billing-profile.routes'
+export { correctionRoutes, manualInvoiceRoutes } from './correction.routes'
+export { CorrectionService } from './correction.service'
 export { InvoiceNotFinal, InvoiceUnknown } from './errors'
 export {
   invoiceCollectionDue,
@@ -21,3 +25,4 @@ export type { BillingSettings } from './settings'
 export { type Credit, type PaidRefund, type ReceivedPayment, Settlement } from './settlement'
 export { SpendCapService } from './spend-cap'
 export { TaxTable } from './tax'
+export { Vies } from './vies'

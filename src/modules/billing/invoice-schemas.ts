@@ -32,7 +32,7 @@ const TaxView = t.Object({
   reason: oneOf(['standard', 'reverse_charge', 'exempt'] as const),
 })
 
-const CreditNoteView = t.Object(
+export const CreditNoteView = t.Object(
   {
     id: t.String(),
     number: t.String(),

@@ -2,6 +2,7 @@ import { and, asc, desc, eq, sql } from 'drizzle-orm'
 import type { Db } from '#db/client'
 import { olderThan } from '#db/paging'
 import { creditNotes, documentCounters, type InvoiceStatus, invoices } from '#db/schema/billing'
+import { users } from '#db/schema/identity'
 import { apiSubscriptions, billingPeriods } from '#db/schema/subscriptions'
 import { usageCounters } from '#db/schema/usage'
 import { invariant } from '#lib/errors'
@@ -111,4 +112,21 @@ export function listPeriods(db: Db, userId: Id<'usr'>, page: PageRequest) {
     .where(and(eq(apiSubscriptions.userId, userId), olderThan(billingPeriods, page.after)))
     .orderBy(desc(billingPeriods.createdAt), desc(billingPeriods.id))
     .limit(page.limit + 1)
+}
+
+/** A draft of what an admin invoices by hand. */
+export async function insertManualDraft(
+  db: Db,
+  draft: Pick<Invoice, 'id' | 'userId' | 'title' | 'currency' | 'lines' | 'createdAt'>,
+): Promise<void> {
+  const sum = BigInt(draft.lines.reduce((total, { amount }) => total + amount, 0))
+  const [total, carriedToCredit] = sum < 0n ? [0n, -sum] : [sum, 0n]
+  await db
+    .insert(invoices)
+    .values({ ...draft, status: 'draft', subtotal: sum, total, carriedToCredit })
+}
+
+export async function userExists(db: Db, id: Id<'usr'>): Promise<boolean> {
+  const rows = await db.select({ id: users.id }).from(users).where(eq(users.id, id))
+  return rows.length === 1
 }

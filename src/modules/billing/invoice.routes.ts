@@ -30,8 +30,11 @@ export const invoiceRoutes = (invoices: InvoiceService) =>
       {
         permission: 'billing:read',
         summary: 'One of your invoices, with its lines and credit notes',
+        description: 'With `.pdf` or `.html` after the id: the document, once it is final.',
         params: InvoiceParams,
         response: InvoiceView,
+        mediaTypes: ['application/json', 'application/pdf', 'text/html'],
+        problems: [409],
       },
       ({ actor, params }) => invoices.get(actor, params.id),
     )

@@ -6,6 +6,7 @@ import type { SubscriptionService } from '#modules/subscriptions'
 import { InvoiceUnknown } from './errors'
 import type { Invoice } from './invoice.repository'
 import * as invoices from './invoice.repository'
+import { documentResponse } from './invoice-response'
 import { invoiceSummary, invoiceView, periodView } from './invoice-views'
 
 /** Invoices and billing periods, for those whose they are. */
@@ -24,8 +25,12 @@ export class InvoiceService {
     return summaries(await invoices.listInvoices(this.db, { subscriptionId: id }, page), page)
   }
 
-  async get(actor: Actor, id: string) {
-    return this.view(await this.own(actor, id))
+  /** As JSON, or as a document where the id ends in `.pdf` or `.html`. */
+  async get(actor: Actor, name: string) {
+    const [, id = name, ending] = /^(.*)\.(pdf|html)$/.exec(name) ?? []
+    const invoice = await this.own(actor, id)
+    if (ending === undefined) return this.view(invoice)
+    return documentResponse(invoice, ending === 'pdf' ? 'pdf' : 'html')
   }
 
   async periods(actor: Actor, page: PageRequest) {

@@ -23,3 +23,8 @@ export function isVatIdOf(country: string, id: string): boolean {
   const member = memberOf(country)
   return member !== undefined && jsvat.checkVAT(id, [member]).isValid
 }
+
+export const isEuCountry = (country: string): boolean => memberOf(country) !== undefined
+
+/** As it is printed: capitals, no spaces, dots or hyphens. */
+export const plainVatId = (id: string): string => id.toUpperCase().replaceAll(/[\s.-]/g, '')

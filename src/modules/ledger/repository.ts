@@ -30,12 +30,15 @@ function entryRows(postings: readonly Posting[]) {
 const ROWS = `json_to_recordset($1::text::json) as row (id uuid, kind text, reference text,
   currency text, at timestamptz, new_account uuid, type text, owner_id uuid, amount bigint)`
 
+/** As a subquery Postgres looks accounts up one by one in their index, and reads them all in no plan. */
+const ACCOUNT_OF = (row: string) => `(select account.id from ledger_accounts account
+  where account.owner_id = ${row}.owner_id and account.type = ${row}.type
+    and account.currency = ${row}.currency)`
+
 const ADD_ACCOUNTS = `
   insert into ledger_accounts (id, type, owner_id, currency)
   select distinct on (owner_id, type, currency) new_account, type, owner_id, currency from ${ROWS}
-  where not exists (
-    select from ledger_accounts account where account.owner_id = row.owner_id
-      and account.type = row.type and account.currency = row.currency)
+  where ${ACCOUNT_OF('row')} is null
   order by owner_id, type, currency
   on conflict do nothing`
 
@@ -48,10 +51,8 @@ const ADD_ENTRIES = `
     returning id
   ), entered as (
     insert into ledger_entries (transaction_id, account_id, currency, amount)
-    select added.id, account.id, added.currency, added.amount
+    select added.id, ${ACCOUNT_OF('added')}, added.currency, added.amount
     from booked join added on added.id = booked.id
-    join ledger_accounts account on account.owner_id = added.owner_id
-      and account.type = added.type and account.currency = added.currency
   )
   select count(*)::int as count from booked`
 

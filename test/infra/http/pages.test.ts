@@ -38,6 +38,7 @@ const LISTS: [string, string][] = [
   ['/payments', 'pay'],
   ['/payments/ledger', 'txn'],
   ['/admin/ledger', 'txn'],
+  ['/admin/invoices', 'inv'],
   ['/admin/mails', 'mail'],
   ['/admin/queue/events', 'evt'],
   ['/admin/queue/dead-letter', 'dlq'],
