@@ -89,6 +89,11 @@ describe('priceOf', () => {
     )
   })
 
+  test('takes a rate of any number of places', () => {
+    expect(priceOf(5n * 10n ** 39n, { units: 1n, scale: 40 })).toBe(1n)
+    expect(priceOf(5n * 10n ** 39n - 1n, { units: 1n, scale: 40 })).toBe(0n)
+  })
+
   test('is odd: a credit takes back what the charge was', () => {
     fc.assert(
       fc.property(quantity, rate, (count, { units, scale }) => {

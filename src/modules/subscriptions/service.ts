@@ -41,6 +41,7 @@ export class SubscriptionService {
       },
       rollBack: async (tx, subjectId) => {
         await keys.deleteAll(tx, idOf(subjectId))
+        await pricing.release(tx, idOf(subjectId))
         await subscriptions.deleteSubscription(tx, idOf(subjectId))
       },
     })
