@@ -57,7 +57,7 @@ export function buildApp(container: Container) {
       planChangeRoutes(container.planChanges),
       lifecycleRoutes(subscriptions, container.cancellations, container.pauses),
       billingRoutes(container.runningCost, container.spendCaps),
-      invoiceRoutes(container.invoices),
+      invoiceRoutes(container.invoices, container.verification),
       subscriptionInvoiceRoutes(container.invoices),
       billingProfileRoutes(container.billingProfiles),
       manualInvoiceRoutes(container.corrections),

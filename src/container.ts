@@ -17,6 +17,7 @@ import {
   CorrectionService,
   Finalization,
   InvoiceService,
+  InvoiceVerification,
   Invoicing,
   RunningCostService,
   Settlement,
@@ -161,6 +162,9 @@ export function buildContainer(options: ContainerOptions) {
     spendCaps: new SpendCapService(db, quota, clock),
     ...billing,
     ...{ ...payments, invoices },
+    verification: new InvoiceVerification({
+      ...{ db, clock, pricing, invoices, retentionDays: config.usage.retentionDays },
+    }),
     corrections: new CorrectionService(db, clock, invoices, billing.settlement),
     ...notificationServices(options, clock, outboundPolicy),
   }

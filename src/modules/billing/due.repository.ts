@@ -101,19 +101,42 @@ export async function loadPeriods(
   now: Date,
 ): Promise<(DuePeriod & { subscriptionId: Id<'sub'> })[]> {
   const rows = await run<PeriodRow>(db, LOAD_PERIODS, [uuids(ids), now.toISOString()])
-  return rows.map((row) => {
-    const [startsAt, endsAt, cycleStartsAt, cycleEndsAt] = row.times.map((ms) => new Date(ms)) as [
-      ...[Date, Date, Date, Date],
-    ]
-    return {
-      ...{ id: idOf('per', row.id), planId: idOf('plan', row.plan), ordinal: row.ordinal },
-      ...{ startsAt, endsAt, cycleStartsAt, cycleEndsAt, kind: row.kind, status: row.status },
-      ...{ flatFee: BigInt(row.fee), quotaLimit: row.quota, advanceInvoiced: row.advanced },
-      ...{ units: row.units, billedUnits: row.billed },
-      subscriptionId: idOf('sub', row.subscription),
-    }
-  })
+  return rows.map(toPeriod)
 }
+
+/** Periods as they are now, in their order. */
+export async function periodsById(db: Db, ids: readonly Id<'per'>[]): Promise<DuePeriod[]> {
+  const rows = await run<PeriodRow>(
+    db,
+    `select ${PERIOD_COLUMNS}
+    from billing_periods period
+    left join usage_counters counter on counter.subscription_id = period.subscription_id
+      and counter.billing_period_id = period.id
+    where period.id = any($1::text::uuid[]) order by ordinal`,
+    [uuids(ids)],
+  )
+  return rows.map(toPeriod)
+}
+
+function toPeriod(row: PeriodRow) {
+  const [startsAt, endsAt, cycleStartsAt, cycleEndsAt] = row.times.map((ms) => new Date(ms)) as [
+    ...[Date, Date, Date, Date],
+  ]
+  return {
+    ...{ id: idOf('per', row.id), planId: idOf('plan', row.plan), ordinal: row.ordinal },
+    ...{ startsAt, endsAt, cycleStartsAt, cycleEndsAt, kind: row.kind, status: row.status },
+    ...{ flatFee: BigInt(row.fee), quotaLimit: row.quota, advanceInvoiced: row.advanced },
+    ...{ units: row.units, billedUnits: row.billed },
+    subscriptionId: idOf('sub', row.subscription),
+  }
+}
+
+const PERIOD_COLUMNS = `period.id, period.subscription_id as subscription,
+  pricing_model_id as plan, ordinal, kind, status, flat_fee::text as fee, quota_limit::float8 as quota,
+  coalesce(counter.units, 0)::float8 as units, billed_units::float8 as billed,
+  advance_invoice_id is not null as advanced,
+  json_build_array(extract(epoch from starts_at) * 1000, extract(epoch from ends_at) * 1000,
+    extract(epoch from cycle_starts_at) * 1000, extract(epoch from cycle_ends_at) * 1000) as times`
 
 /**
  * Periods that an earlier invoice settled are looked at as far back as calls may have come for them
@@ -121,12 +144,7 @@ export async function loadPeriods(
  * statistics of the day before Postgres would read the whole table for each batch (9 s instead of 5 ms).
  */
 const LOAD_PERIODS = `
-  select period.id, period.subscription_id as subscription, pricing_model_id as plan, ordinal, kind,
-    status, flat_fee::text as fee, quota_limit::float8 as quota,
-    coalesce(counter.units, 0)::float8 as units, billed_units::float8 as billed,
-    advance_invoice_id is not null as advanced,
-    json_build_array(extract(epoch from starts_at) * 1000, extract(epoch from ends_at) * 1000,
-      extract(epoch from cycle_starts_at) * 1000, extract(epoch from cycle_ends_at) * 1000) as times
+  select ${PERIOD_COLUMNS}
   from unnest($1::text::uuid[]) as wanted (id)
   cross join lateral (
     select coalesce(max(created_at), '-infinity') - interval '${LATE_DAYS} days' as late_from

@@ -121,18 +121,39 @@ function settle(period: DuePeriod, { now, graceMs, planOf }: Rating) {
   }
 }
 
-const feeLines = (period: DuePeriod, { planOf, discountsOf }: Rating): InvoiceLine[] =>
+type Prices = Pick<Rating, 'planOf' | 'discountsOf'>
+
+/** The lines that an invoice had of this source, rated again. */
+export function ratedAgain(
+  source: Extract<LineSource, { periodId: Id<'per'> }>,
+  period: DuePeriod,
+  prices: Prices,
+): InvoiceLine[] {
+  const lines = () => {
+    switch (source.kind) {
+      case 'advance':
+        return feeLines(period, prices)
+      case 'arrears':
+        return owedLines({ ...period, units: source.units }, prices)
+      case 'late':
+        return lateLines({ ...period, billedUnits: source.from, units: source.to }, prices)
+    }
+  }
+  return lines().filter(({ amount }) => amount !== 0)
+}
+
+const feeLines = (period: DuePeriod, { planOf, discountsOf }: Prices): InvoiceLine[] =>
   advanceLines(planOf(period), period, discountsOf(period)).map((line) =>
     toInvoiceLine(line, period, { kind: 'advance', periodId: period.id, units: 0 }),
   )
 
-const owedLines = (period: DuePeriod, rating: Rating): InvoiceLine[] =>
+const owedLines = (period: DuePeriod, rating: Prices): InvoiceLine[] =>
   rate(period, period.units, rating).map((line) =>
     toInvoiceLine(line, period, { kind: 'arrears', periodId: period.id, units: period.units }),
   )
 
 /** What a period owes with all its calls, less what it owed with those that were invoiced. */
-function lateLines(period: DuePeriod, rating: Rating): InvoiceLine[] {
+function lateLines(period: DuePeriod, rating: Prices): InvoiceLine[] {
   const [from, to] = [period.billedUnits ?? 0, period.units]
   const [before, after] = [from, to].map((units) => totalOf(rate(period, units, rating)))
   if (before === undefined || after === undefined) return []
@@ -143,7 +164,7 @@ function lateLines(period: DuePeriod, rating: Rating): InvoiceLine[] {
   return [toInvoiceLine(line, period, { kind: 'late', periodId: period.id, from, to })]
 }
 
-const rate = (period: DuePeriod, units: number, { planOf, discountsOf }: Rating): Line[] =>
+const rate = (period: DuePeriod, units: number, { planOf, discountsOf }: Prices): Line[] =>
   arrearsLines(planOf(period), ratedPeriod(period), BigInt(units), discountsOf(period))
 
 /** A period as the pricing engine takes it. */

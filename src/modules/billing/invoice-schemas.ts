@@ -106,4 +106,31 @@ const PeriodView = t.Object(
 )
 export const PeriodPage = pageOf(PeriodView)
 
+export const VerificationView = t.Object(
+  {
+    invoiceId: t.String(),
+    verdict: oneOf(['equal', 'different'] as const),
+    differences: t.Array(
+      t.Object({
+        what: t.String({ description: 'What was looked at, such as `total`.' }),
+        expected: t.String({ description: 'What its inputs give, as JSON.' }),
+        found: t.String({ description: 'What stands there, as JSON.' }),
+      }),
+    ),
+    periods: t.Array(
+      t.Object({
+        id: t.String(),
+        units: t.Integer({
+          description: 'Billable units now; late ones follow on a later invoice.',
+        }),
+        billedUnits: OrNull(t.Integer({ description: 'Those that invoices have.' })),
+        isRecounted: t.Boolean({
+          description: 'Whether the single calls are still kept, and were counted again.',
+        }),
+      }),
+    ),
+  },
+  { $id: 'InvoiceVerification' },
+)
+
 export const InvoiceParams = t.Object({ id: t.String({ description: 'Id of an invoice.' }) })

@@ -1,9 +1,16 @@
 import { PageQuery, pageRequest, RouteGroup, t } from '#infra/http'
 import { SubscriptionParams } from '#modules/subscriptions'
 import type { InvoiceService } from './invoice.service'
-import { InvoicePage, InvoiceParams, InvoiceView, PeriodPage } from './invoice-schemas'
+import {
+  InvoicePage,
+  InvoiceParams,
+  InvoiceView,
+  PeriodPage,
+  VerificationView,
+} from './invoice-schemas'
+import type { InvoiceVerification } from './verification'
 
-export const invoiceRoutes = (invoices: InvoiceService) =>
+export const invoiceRoutes = (invoices: InvoiceService, verification: InvoiceVerification) =>
   new RouteGroup('/pricing', 'Invoices')
     .get(
       '/billing-periods',
@@ -37,6 +44,19 @@ export const invoiceRoutes = (invoices: InvoiceService) =>
         problems: [409],
       },
       ({ actor, params }) => invoices.get(actor, params.id),
+    )
+    .get(
+      '/invoices/:id/verify',
+      {
+        permission: 'billing:read',
+        summary: 'Make an invoice again from its inputs, and compare',
+        description:
+          'Lines are rated again by plan, discounts and units; units are compared with the single calls ' +
+          'while these are kept; tax and sums are made again.',
+        params: InvoiceParams,
+        response: VerificationView,
+      },
+      ({ actor, params }) => verification.verify(actor, params.id),
     )
 
 export const subscriptionInvoiceRoutes = (invoices: InvoiceService) =>

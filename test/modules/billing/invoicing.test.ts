@@ -221,3 +221,59 @@ test('what was invoiced can be read off the ledger: by the customer, and by admi
   const sum = balances.reduce((total: number, { balance }: any) => total + balance, 0)
   expect(sum).toBe(0)
 })
+
+test('an invoice is made again from its inputs, down to the single calls; whatever was altered is found', async () => {
+  await story.travelTo('2028-03-01T00:00:00Z')
+  const subscriber = await story.subscriber(HYBRID)
+  await story.bill()
+  await story.use(subscriber, 4)
+  await adjust(subscriber, -100n, 'plan_change_credit')
+  await story.travelTo('2028-04-01T02:00:00Z')
+  await story.bill()
+  await story.use(subscriber, 2, new Date('2028-03-31T22:00:00Z'))
+  await story.travelTo('2028-05-01T02:00:00Z')
+  await story.bill()
+  const invoices = await story.invoices(subscriber)
+  expect(linesOf(invoices[1])).toEqual([
+    ...[
+      ['overage', 100],
+      ['plan_change_credit', -100],
+      ['flat_fee', 2900],
+    ],
+  ])
+  expect(linesOf(invoices[2])).toEqual([
+    ...[
+      ['late_usage', 100],
+      ['flat_fee', 2900],
+    ],
+  ])
+  const verify = (index: number) =>
+    story.get(subscriber.user, `/pricing/invoices/${invoices[index].id}/verify`)
+  for (const index of [0, 1, 2])
+    expect(await verify(index)).toMatchObject({ verdict: 'equal', differences: [] })
+
+  const { sql } = story.veil.container
+  const uuid = invoices[1].id.slice(4)
+  const tamper = (change: string) =>
+    sql.begin(async (tx) => {
+      await tx`set local session_replication_role = replica`
+      await tx.unsafe(change)
+    })
+  await tamper(
+    `update invoices set lines = jsonb_set(lines, '{0,amount}', '1') where id = '${uuid}'`,
+  )
+  const altered = await verify(1)
+  expect(altered.verdict).toBe('different')
+  expect(altered.differences.map(({ what }: { what: string }) => what)).toEqual([
+    ...[expect.stringMatching(/^lines of per_/), 'tax', 'total'],
+  ])
+  await tamper(
+    `update invoices set lines = jsonb_set(lines, '{0,amount}', '100') where id = '${uuid}'`,
+  )
+  expect(await verify(1)).toMatchObject({ verdict: 'equal' })
+
+  await tamper(`delete from usage_records where id = (select id from usage_records
+    where subscription_id = '${subscriber.id.slice(4)}' limit 1)`)
+  const { differences } = await verify(1)
+  expect(differences).toMatchObject([{ what: /^calls of per_/, expected: '5', found: '6' }])
+})
