@@ -38,7 +38,8 @@ export function buildWorker(container: Container): Worker {
   registerUsage(worker, database, clock, calls)
   registerPayments(worker, container)
   new Notifier(db, clock).register(worker)
-  new MailDeliverer({ db, clock, sender: container.mailSender, retry }).register(worker)
+  const attach = (id: string) => container.invoices.attachment(id)
+  new MailDeliverer({ db, clock, sender: container.mailSender, retry, attach }).register(worker)
   const { webhookSecrets: secrets, outboundPolicy: policy } = container
   new WebhookDeliverer({ db, clock, secrets, policy, retry }).register(worker)
   return worker

@@ -15,6 +15,8 @@ export const outboxMails = pgTable(
     toAddress: text('to_address').notNull(),
     subject: text('subject').notNull(),
     text: text('text').notNull(),
+    /** The id of what is attached, which is made when the mail is sent; null for none. */
+    attachment: text('attachment'),
     state: text('state', { enum: MAIL_STATES }).notNull().default('queued'),
     attempts: integer('attempts').notNull().default(0),
     /** Of the last attempt, in the words of the mail server. */

@@ -3,7 +3,7 @@ import { Discard, type RetryPolicy, storable, type Worker } from '#infra/queue'
 import type { Clock } from '#lib/clock'
 import type { Id } from '#lib/id'
 import { findMail, mailDue, recordAttempt } from './outbox'
-import { MailNotSent, type SmtpSender } from './smtp'
+import { type Attachment, MailNotSent, type SmtpSender } from './smtp'
 
 export interface MailDelivererOptions {
   db: Db
@@ -11,6 +11,8 @@ export interface MailDelivererOptions {
   /** Null where no mail server is set: mails are then kept for the admins. */
   sender: SmtpSender | null
   retry: RetryPolicy
+  /** Makes what is attached; null where it is gone, and the mail goes without. */
+  attach?: (attachment: string) => Promise<Attachment | null>
 }
 
 /** Hands what is due to the mail server. */
@@ -41,8 +43,9 @@ export class MailDeliverer {
     if (!mail || mail.state === 'sent') return
     const { sender, clock } = this.options
     if (!sender) return recordAttempt(this.db, id, { state: 'kept' })
+    const attachment = mail.attachment && (await this.options.attach?.(mail.attachment))
     try {
-      await sender.send(mail)
+      await sender.send(mail, attachment || null)
     } catch (error) {
       throw error instanceof MailNotSent ? await this.recordFailure(id, error, isLast) : error
     }

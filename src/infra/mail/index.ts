@@ -7,4 +7,4 @@ export {
   type MailState,
   type StoredMail,
 } from './outbox'
-export { SmtpSender } from './smtp'
+export { type Attachment, SmtpSender } from './smtp'

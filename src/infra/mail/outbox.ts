@@ -19,6 +19,8 @@ export interface Mail {
   to: string
   subject: string
   text: string
+  /** The id of what is to be attached: see {@link MailDelivererOptions}. */
+  attachment?: string
 }
 
 /** A mail waits in the outbox. */

@@ -1,6 +1,13 @@
 import { createTransport } from 'nodemailer'
 import type { StoredMail } from './outbox'
 
+/** A file that goes with a mail. */
+export interface Attachment {
+  filename: string
+  contentType: string
+  content: Uint8Array
+}
+
 export interface SmtpOptions {
   /** `smtp://` or `smtps://`, with user and password where the server asks for them. */
   smtpUrl: string
@@ -50,11 +57,13 @@ export class SmtpSender {
    * that a receiver may tell a second copy.
    * @throws MailNotSent
    */
-  async send({ id, toAddress, subject, text, createdAt }: StoredMail): Promise<void> {
+  async send(mail: StoredMail, attachment: Attachment | null = null): Promise<void> {
+    const { id, toAddress, subject, text, createdAt } = mail
     try {
       await this.transport.sendMail({
         ...{ from: this.options.from, to: { name: '', address: toAddress }, subject, text },
         ...{ messageId: `<${id}@${this.domain}>`, date: createdAt },
+        ...(attachment && { attachments: [toFile(attachment)] }),
         // RFC 3834: nobody's holiday note should answer it.
         headers: { 'Auto-Submitted': 'auto-generated' },
       })
@@ -63,6 +72,8 @@ export class SmtpSender {
     }
   }
 }
+
+const toFile = ({ content, ...file }: Attachment) => ({ ...file, content: Buffer.from(content) })
 
 function toMailNotSent(
   error: Error & { code?: string; responseCode?: number; permanent?: boolean },

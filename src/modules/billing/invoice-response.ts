@@ -1,3 +1,4 @@
+import type { Attachment } from '#infra/mail'
 import { InvoiceNotFinal } from './errors'
 import type { Invoice } from './invoice.repository'
 import { documentOf } from './invoice-document'
@@ -32,4 +33,12 @@ export async function documentResponse(invoice: Invoice, form: 'pdf' | 'html'): 
 const COMMON = { 'cache-control': 'private, no-store', 'x-content-type-options': 'nosniff' }
 
 /** Prefixes may have slashes. */
-export const fileName = (number: string): string => `${number.replaceAll('/', '-')}.pdf`
+const fileName = (number: string): string => `${number.replaceAll('/', '-')}.pdf`
+
+/** What is attached to the mail about an invoice; null while it is no document. */
+export async function invoiceAttachment(invoice: Invoice): Promise<Attachment | null> {
+  const { number } = invoice
+  if (number === null) return null
+  const content = await invoicePdf(documentOf(invoice))
+  return { filename: fileName(number), contentType: 'application/pdf', content }
+}

@@ -6,7 +6,7 @@ import type { SubscriptionService } from '#modules/subscriptions'
 import { InvoiceUnknown } from './errors'
 import type { Invoice } from './invoice.repository'
 import * as invoices from './invoice.repository'
-import { documentResponse } from './invoice-response'
+import { documentResponse, invoiceAttachment } from './invoice-response'
 import { invoiceSummary, invoiceView, periodView } from './invoice-views'
 
 /** Invoices and billing periods, for those whose they are. */
@@ -42,6 +42,13 @@ export class InvoiceService {
     }))
     const { items: shown, nextCursor } = toPage(items, page.limit)
     return { items: shown.map(periodView), nextCursor }
+  }
+
+  /** What a mail has attached that names this invoice; null where it is another id. */
+  async attachment(id: string) {
+    const known = parseId('inv', id)
+    const invoice = known && (await invoices.findInvoice(this.db, known))
+    return invoice && invoiceAttachment(invoice)
   }
 
   /** The invoice by its id, if it is the actor's. @throws InvoiceUnknown */

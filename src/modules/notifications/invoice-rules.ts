@@ -9,9 +9,19 @@ import {
 import { newsOfInvoice } from './invoice-audience.repository'
 import { rule } from './rule'
 
-/** Who is told what of an invoice. The invoice itself is mailed by billing, as a PDF. */
+/** Who is told what of an invoice; the first mail has it as a PDF. */
 export const INVOICE_RULES = [
-  rule(invoiceFinalized, (db, { invoiceId }) => newsOfInvoice(db, invoiceId), { to: 'consumers' }),
+  rule(invoiceFinalized, (db, { invoiceId }) => newsOfInvoice(db, invoiceId), {
+    to: 'consumers',
+    mail: ({ invoice }) => ({
+      subject: `Invoice ${invoice.number}`,
+      text: [
+        `Attached is invoice ${invoice.number}, of which ${invoice.amountDueText} is due.`,
+        `GET /pricing/invoices/${invoice.id} shows it, with what each amount was made from.`,
+      ],
+      attachment: invoice.id,
+    }),
+  }),
   rule(invoicePaid, (db, { invoiceId }) => newsOfInvoice(db, invoiceId), { to: 'consumers' }),
   rule(invoicePastDue, (db, { invoiceId }) => newsOfInvoice(db, invoiceId), {
     to: 'consumers',

@@ -2,10 +2,12 @@
 export interface Words {
   subject: string
   text: string[]
+  /** The id of what is attached. */
+  attachment?: string
 }
 
 /** A whole mail to somebody. */
 export const letter = (
   { name, email }: { name: string; email: string },
-  { subject, text }: Words,
-) => ({ to: email, subject, text: [`Hello ${name},`, ...text, 'Veil'].join('\n\n') })
+  { text, ...words }: Words,
+) => ({ ...words, to: email, text: [`Hello ${name},`, ...text, 'Veil'].join('\n\n') })
