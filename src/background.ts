@@ -14,7 +14,11 @@ import { expiredKeyCleanupJob, keyRotationJob, keyVerificationJob } from '#modul
 import { Notifier, notificationsCleanupJob, WebhookDeliverer } from '#modules/notifications'
 import { paymentCollectionJob, registerPayments, webhookInboxCleanupJob } from '#modules/payments'
 import { promotionCleanupJob } from '#modules/pricing'
-import { scheduledPlanChangesJob, subscriptionRenewalJob } from '#modules/subscriptions'
+import {
+  scheduledPlanChangesJob,
+  subscriptionRenewalJob,
+  trialExpirationJob,
+} from '#modules/subscriptions'
 import {
   addBookings,
   BookedCalls,
@@ -70,6 +74,7 @@ export function buildCron(container: Container): CronRunner {
       invoiceGenerationJob(container.invoicing),
       invoiceFinalizationJob(container.finalization),
       scheduledPlanChangesJob(renewals),
+      trialExpirationJob(container.trials, () => pusher.push()),
       expiredKeyCleanupJob(database.db, () => pusher.push()),
       keyRotationJob(database.db),
       keyVerificationJob({ db: database.db, edges: container.edges, logger }),

@@ -65,6 +65,7 @@ import {
   registerEndings,
   SubscriptionService,
   Timekeeper,
+  TrialService,
 } from '#modules/subscriptions'
 import { CompletenessService, UsageReports, UsageService } from '#modules/usage'
 
@@ -129,6 +130,8 @@ export function buildContainer(options: ContainerOptions) {
   const plans = new PlanService(catalog, pricing)
   const marketplace = new MarketplaceService(db, pricing, publicUrl)
   const firstKeys = keysOfSubscriptions(clock)
+  const billing = billingServices(options, clock, pricing)
+  const payments = paymentServices(options, clock, billing.settlement)
   const subscriptions = new SubscriptionService(
     db,
     clock,
@@ -136,9 +139,8 @@ export function buildContainer(options: ContainerOptions) {
     marketplace,
     pricing,
     firstKeys,
+    payments.paymentMethods,
   )
-  const billing = billingServices(options, clock, pricing)
-  const payments = paymentServices(options, clock, billing.settlement)
   const life = subscriptionServices({
     ...{ db, clock, coordinator, pricing, subscriptions },
     ...{ keys: firstKeys, payments: payments.paymentMethods },
@@ -186,8 +188,9 @@ function subscriptionServices(parts: Omit<PlanChangeParts & CancellationParts, '
   registerEndings(parts.coordinator)
   const timekeeper = new Timekeeper(parts)
   const all = { ...parts, timekeeper }
+  const renewals = new RenewalService(parts.db, parts.clock, timekeeper)
   return {
-    renewals: new RenewalService(parts.db, parts.clock, timekeeper),
+    ...{ renewals, trials: new TrialService({ ...all, renewals }) },
     lifecycle: new Lifecycle(all),
     planChanges: new PlanChangeService(all),
     cancellations: new CancellationService(all),

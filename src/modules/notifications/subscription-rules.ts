@@ -1,6 +1,7 @@
 import {
   cancellationScheduled,
   planChangeScheduled,
+  refundDue,
   scheduledChangeWithdrawn,
   subscriptionCancelled,
   subscriptionCreated,
@@ -9,6 +10,8 @@ import {
   subscriptionReinstated,
   subscriptionResumed,
   subscriptionSuspended,
+  trialEnded,
+  trialEnding,
 } from '#modules/subscriptions'
 import { newsOfSubscription } from './audience.repository'
 import { rule } from './rule'
@@ -189,5 +192,49 @@ export const SUBSCRIPTION_RULES = [
       }),
     },
     { to: 'providers' },
+  ),
+  rule(
+    trialEnding,
+    async (db, { subscriptionId, endsAt }) => {
+      const news = await newsOfSubscription(db, subscriptionId)
+      return news && { ...news, facts: { ...news.facts, endsAt } }
+    },
+    {
+      to: 'consumers',
+      mail: ({ api, plan, endsAt }) => ({
+        subject: `Your trial of ${api.name} ends in three days`,
+        text: [
+          `Your trial of ${api.name} ends at ${endsAt}. With a payment method it goes on as the plan ${plan.name}; without one its keys are refused from then on.`,
+          'POST /payments/methods/setup adds a payment method.',
+        ],
+      }),
+    },
+  ),
+  rule(
+    trialEnded,
+    async (db, { subscriptionId, outcome }) => {
+      const news = await newsOfSubscription(db, subscriptionId)
+      return news && { ...news, facts: { ...news.facts, outcome } }
+    },
+    {
+      to: 'consumers',
+      // A suspension is told of by itself.
+      mail: ({ api, plan, outcome }) =>
+        outcome === 'suspended'
+          ? null
+          : {
+              subject: `Your trial of ${api.name} is over`,
+              text: [`From now on you are on the plan ${plan.name}. Your keys stay the same.`],
+            },
+    },
+    { to: 'providers' },
+  ),
+  rule(
+    refundDue,
+    async (db, { subscriptionId, amount, currency }) => {
+      const news = await newsOfSubscription(db, subscriptionId)
+      return news && { consumers: news.consumers, facts: { ...news.facts, amount, currency } }
+    },
+    { to: 'consumers' },
   ),
 ]

@@ -4,6 +4,7 @@ import type { Actor } from '#lib/access'
 import type { Clock } from '#lib/clock'
 import { invariant } from '#lib/errors'
 import type { Coordinator } from '#modules/gateway'
+import type { PricingService } from '#modules/pricing'
 import { carryEnd, end, type SubscriptionKeys } from './ending'
 import { ChangeScheduled } from './errors'
 import { cancellationScheduled, refundDue } from './events'
@@ -18,6 +19,7 @@ export interface CancellationParts {
   db: Db
   clock: Clock
   coordinator: Coordinator
+  pricing: PricingService
   keys: SubscriptionKeys
   timekeeper: Timekeeper
   subscriptions: SubscriptionService
@@ -70,7 +72,7 @@ export class CancellationService {
       return
     }
     const at = cutNow(clock, held)
-    const { paid, units } = await leaverOf(tx, held)
+    const { paid, units } = await leaverOf(tx, this.parts.pricing, held)
     const unused = unusedOf(plan.refundPolicy, period, at, units)
     const { closing, credit, explain } = leave(plan, period, at, { unused, paid })
     const ended = await end(tx, this.parts, held, { ...asked, at, terms: closing })

@@ -63,6 +63,20 @@ export const subscriptionPaused = defineEvent('subscription.paused', Happened, {
 
 export const subscriptionResumed = defineEvent('subscription.resumed', Happened, { history: true })
 
+/** The trial ends at `endsAt`, in three days. */
+export const trialEnding = defineEvent(
+  'subscription.trial-ending',
+  Happened.extend({ endsAt: z.iso.datetime() }),
+  { history: true },
+)
+
+/** It goes on as `active`, or is `suspended` until there is a payment method. */
+export const trialEnded = defineEvent(
+  'subscription.trial-ended',
+  Happened.extend({ outcome: z.enum(['active', 'suspended']) }),
+  { history: true },
+)
+
 /** Ended at once, with something to be given back; `amount` in minor units, above 0. */
 export const refundDue = defineEvent(
   'subscription.refund-due',

@@ -3,6 +3,7 @@ export { registerEndings, type SubscriptionKeys } from './ending'
 export {
   cancellationScheduled,
   planChangeScheduled,
+  refundDue,
   scheduledChangeWithdrawn,
   subscriptionCancelled,
   subscriptionCreated,
@@ -11,8 +12,10 @@ export {
   subscriptionReinstated,
   subscriptionResumed,
   subscriptionSuspended,
+  trialEnded,
+  trialEnding,
 } from './events'
-export { scheduledPlanChangesJob, subscriptionRenewalJob } from './jobs'
+export { scheduledPlanChangesJob, subscriptionRenewalJob, trialExpirationJob } from './jobs'
 export { Lifecycle } from './lifecycle'
 export { lifecycleRoutes, planChangeRoutes } from './lifecycle.routes'
 export { PauseService } from './pause'
@@ -25,3 +28,4 @@ export { subscribeRoutes, subscriptionRoutes } from './routes'
 export { SubscriptionParams } from './schemas'
 export { SubscriptionService } from './service'
 export { Timekeeper } from './timekeeper'
+export { TrialService } from './trials'

@@ -1,7 +1,7 @@
 import type { Db } from '#db/client'
 import type { Clock } from '#lib/clock'
 import { newId } from '#lib/id'
-import { advanceLines, totalOf } from '#modules/pricing'
+import { advanceLines, type PricingService, totalOf } from '#modules/pricing'
 import { PeriodEnding } from './errors'
 import type { Held } from './held'
 import { insertAdjustments, type NewAdjustment, unitsOf } from './life.repository'
@@ -9,9 +9,13 @@ import { cutOf } from './periods'
 import type { Adjustment, Leaver } from './plan-change'
 
 /** All that the running period's end before its time depends on. */
-export async function leaverOf(tx: Db, { subscription, plan, period }: Held): Promise<Leaver> {
-  const { anchorAt } = subscription
-  const inAdvance = totalOf(advanceLines(plan, period, []))
+export async function leaverOf(
+  tx: Db,
+  pricing: PricingService,
+  { subscription: { id, anchorAt }, plan, period }: Held,
+): Promise<Leaver> {
+  const discounts = await pricing.discountsFor(tx, id, period)
+  const inAdvance = totalOf(advanceLines(plan, period, discounts))
   const units = await unitsOf(tx, period)
   return { plan, period, anchorAt, paid: inAdvance + period.prepaidFee, units }
 }

@@ -2,6 +2,7 @@ import type { Db } from '#db/client'
 import { publish } from '#infra/queue'
 import type { Actor } from '#lib/access'
 import type { Clock } from '#lib/clock'
+import type { PricingService } from '#modules/pricing'
 import { ChangeScheduled, DebtFirst } from './errors'
 import { subscriptionPaused, subscriptionResumed } from './events'
 import { change, closeAt, type Held, openNext, statusAfter } from './held'
@@ -15,6 +16,7 @@ import type { Timekeeper } from './timekeeper'
 export interface PauseParts {
   db: Db
   clock: Clock
+  pricing: PricingService
   payments: SubscriptionPayments
   timekeeper: Timekeeper
   subscriptions: SubscriptionService
@@ -33,7 +35,7 @@ export class PauseService {
       const status = statusAfter(held.subscription, 'pause')
       const scheduled = cancelAt ?? scheduledPlanAt
       if (scheduled !== null) throw new ChangeScheduled(subscriptionId, scheduled)
-      const { plan, period, paid, units } = await leaverOf(tx, held)
+      const { plan, period, paid, units } = await leaverOf(tx, this.parts.pricing, held)
       const at = cutNow(clock, held)
       const unused = unusedOf('time', period, at, units)
       const { closing, credit, explain } = leave(plan, period, at, { unused, paid })

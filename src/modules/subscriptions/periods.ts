@@ -23,6 +23,21 @@ export function wholeCycle(plan: PeriodTerms, anchorAt: Date, n: number): Period
   }
 }
 
+const DAY_MS = 86_400_000
+
+/** Costs nothing, and includes what the trial or else a cycle of the plan includes. */
+export function trialPeriod(
+  { id: pricingModelId, quotaLimit, trialUnits }: Plan,
+  start: Date,
+  days: number,
+): PeriodShape {
+  const end = new Date(start.getTime() + days * DAY_MS)
+  return {
+    ...{ pricingModelId, kind: 'trial', flatFee: 0n, quotaLimit: trialUnits ?? quotaLimit },
+    ...cycle({ start, end }, 0),
+  }
+}
+
 /** When a change of now takes effect: a period lasts a millisecond at least. */
 export function cutOf({ startsAt }: BillingPeriod, now: Date): Date {
   return new Date(Math.max(now.getTime(), startsAt.getTime() + 1))

@@ -118,7 +118,7 @@ export class PlanChangeService {
 
   /** @throws ProrationModeRefused for a mode that the plan does not offer and that is cheaper now */
   private async computed(tx: Db, held: Held, next: Plan, mode: ProrationMode): Promise<PlanChange> {
-    const leaver = await leaverOf(tx, held)
+    const leaver = await leaverOf(tx, this.parts.pricing, held)
     const at = cutNow(this.parts.clock, held)
     const wanted = planChange(leaver, next, mode, at)
     const offered = held.plan.prorationMode === 'next_period' ? 'time' : held.plan.prorationMode

@@ -15,6 +15,9 @@ import type { Timekeeper } from './timekeeper'
 /** Periods opened in one transaction: some hundred milliseconds. */
 const AT_ONCE = 2_000
 
+/** Which subscriptions are due, from one on. */
+type DueAfter = typeof dueOtherwise
+
 /** Opens the periods that are due, and ends what has reached its end. */
 export class RenewalService {
   constructor(
@@ -59,11 +62,20 @@ export class RenewalService {
   }
 
   /** Brings the subscriptions that are due up to date, each in a transaction of its own. */
-  private async settle(now: Date, dueAfter: typeof dueOtherwise): Promise<number> {
+  settle(now: Date, dueAfter: DueAfter): Promise<number> {
+    return this.eachDue(now, dueAfter, (tx, id) => this.timekeeper.hold(tx, id, now))
+  }
+
+  /** Does something to each subscription that is due, in a transaction of its own. */
+  async eachDue(
+    now: Date,
+    dueAfter: DueAfter,
+    work: (tx: Db, id: Id<'sub'>) => Promise<unknown>,
+  ): Promise<number> {
     let settled = 0
     for (let after: Id<'sub'> | null = null; ; ) {
       const due: Id<'sub'>[] = await dueAfter(this.db, now, after, AT_ONCE)
-      for (const id of due) await this.db.transaction((tx) => this.timekeeper.hold(tx, id, now))
+      for (const id of due) await this.db.transaction((tx) => work(tx, id))
       settled += due.length
       after = due.at(-1) ?? null
       if (after === null) return settled

@@ -65,6 +65,5 @@ export const subscribeRoutes = (subscriptions: SubscriptionService) =>
       idempotent: true,
       problems: [503],
     },
-    ({ actor, params, body }) =>
-      subscriptions.subscribe(actor, { api: params.slug, planId: body.planId }),
+    ({ actor, params, body }) => subscriptions.subscribe(actor, { api: params.slug, ...body }),
   )

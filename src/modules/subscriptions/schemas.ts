@@ -55,12 +55,15 @@ export const NewSubscriptionView = t.Object(
 )
 
 const planId = t.String({ description: 'Id of a plan of the API.' })
+const promotion = t.Optional(
+  t.String({ minLength: 1, maxLength: 64, description: 'Code of a promotion.' }),
+)
 export const SubscribeBody = strict(
-  { planId },
+  { planId, promotion },
   { $id: 'SubscribeInput', examples: [{ planId: 'plan_0192f7a0c1d47c3e8f00a1b2c3d4e5f6' }] },
 )
 export const SubscriptionBody = strict(
-  { api: t.String({ description: 'Slug of a published API.' }), planId },
+  { api: t.String({ description: 'Slug of a published API.' }), planId, promotion },
   {
     $id: 'SubscriptionInput',
     examples: [{ api: 'weather', planId: 'plan_0192f7a0c1d47c3e8f00a1b2c3d4e5f6' }],

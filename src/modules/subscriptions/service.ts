@@ -4,17 +4,16 @@ import { publish } from '#infra/queue'
 import type { Actor } from '#lib/access'
 import type { Clock } from '#lib/clock'
 import { invariant } from '#lib/errors'
-import { type Id, newId, parseId } from '#lib/id'
+import { newId, parseId } from '#lib/id'
 import { type Page, type PageRequest, toPage } from '#lib/page'
 import type { MarketplaceService } from '#modules/catalog'
 import type { Coordinator } from '#modules/gateway'
-import type { Plan, PricingService } from '#modules/pricing'
+import type { PricingService } from '#modules/pricing'
 import type { IssuedKey, SubscriptionKeys } from './ending'
-import { AlreadySubscribed, ApiWithdrawn, SubscriptionOver, SubscriptionUnknown } from './errors'
+import { AlreadySubscribed, SubscriptionOver, SubscriptionUnknown } from './errors'
 import { subscriptionCreated } from './events'
-import { writeDown } from './held'
-import { insertPeriod } from './life.repository'
-import { wholeCycle } from './periods'
+import { type Opening, openSubscription } from './opening'
+import type { SubscriptionPayments } from './payments'
 import type { Subscription } from './repository'
 import * as subscriptions from './repository'
 import type { SubscriptionInput } from './schemas'
@@ -30,6 +29,7 @@ export class SubscriptionService {
     private readonly marketplace: MarketplaceService,
     private readonly pricing: PricingService,
     private readonly keys: SubscriptionKeys,
+    private readonly payments: SubscriptionPayments,
   ) {
     const idOf = (subjectId: string) => invariant(parseId('sub', subjectId), subjectId)
     coordinator.register(SUBSCRIBED, {
@@ -48,7 +48,7 @@ export class SubscriptionService {
   }
 
   /** Subscribes, opens the first billing period and makes the first key: all of it or nothing. */
-  async subscribe(actor: Actor, { api: slug, planId }: SubscriptionInput) {
+  async subscribe(actor: Actor, { api: slug, planId, promotion }: SubscriptionInput) {
     const earlier = await this.coordinator.resume<IssuedKey>()
     if (earlier?.state === 'committed')
       return {
@@ -63,7 +63,7 @@ export class SubscriptionService {
         kind: SUBSCRIBED,
         subjectId: id,
         apiId: api.id,
-        prepare: (tx) => this.open(tx, actor, { id, apiId: api.id, slug, plan }),
+        prepare: (tx) => this.open(tx, actor, { id, apiId: api.id, slug, plan, promotion }),
       })
       return { subscription: await this.get(actor, id), apiKey }
     } catch (error) {
@@ -72,26 +72,10 @@ export class SubscriptionService {
     }
   }
 
-  private async open(
-    tx: Db,
-    actor: Actor,
-    { id, apiId, slug, plan }: { id: Id<'sub'>; apiId: Id<'api'>; slug: string; plan: Plan },
-  ): Promise<IssuedKey> {
-    const now = this.clock.now()
-    if (!(await subscriptions.lockPublished(tx, apiId))) throw new ApiWithdrawn(slug)
-    const subscription = await subscriptions.insertSubscription(tx, {
-      ...{ id, apiId, userId: actor.userId, pricingModelId: plan.id, status: 'active' },
-      ...{ anchorAt: now, createdAt: now, updatedAt: now },
-    })
-    await insertPeriod(tx, {
-      ...{ id: newId('per', this.clock), subscriptionId: id, ordinal: 0, createdAt: now },
-      ...wholeCycle(plan, now, 0),
-    })
-    await writeDown(tx, this.clock, subscription, {
-      ...{ reason: 'subscribed', actorId: actor.userId, at: now },
-      details: { apiId, planId: plan.id },
-    })
-    return this.keys.issueFirst(tx, { id, apiId })
+  private async open(tx: Db, actor: Actor, opening: Opening): Promise<IssuedKey> {
+    const { clock, pricing, payments } = this
+    await openSubscription(tx, { clock, pricing, payments }, actor, opening)
+    return this.keys.issueFirst(tx, opening)
   }
 
   async list(actor: Actor, page: PageRequest) {

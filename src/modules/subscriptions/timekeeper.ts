@@ -10,9 +10,11 @@ import { SubscriptionUnknown } from './errors'
 import { subscriptionPlanChanged } from './events'
 import { change, closeAt, cycleAfter, type Held, NO_PLAN, openNext } from './held'
 import { changeSubscription, lockSubscription, newestPeriod } from './life.repository'
+import type { SubscriptionPayments } from './payments'
+import { endTrial, isUsedUp } from './trial-end'
 
 /** What time alone asks of a subscription. */
-type Step = 'end' | 'close' | 'change_plan' | 'renew'
+type Step = 'end' | 'close' | 'end_trial' | 'change_plan' | 'renew'
 
 /** The next thing that is due, null when it is up to date. */
 export function dueStep({ subscription, period }: Held, now: Date): Step | null {
@@ -21,6 +23,7 @@ export function dueStep({ subscription, period }: Held, now: Date): Step | null 
   if (cancelAt !== null && cancelAt <= now) return 'end'
   if (period.status !== 'open' || period.endsAt > now) return null
   if (status === 'suspended') return 'close'
+  if (status === 'trialing') return 'end_trial'
   return scheduledPlanAt !== null && scheduledPlanAt <= period.endsAt ? 'change_plan' : 'renew'
 }
 
@@ -28,6 +31,7 @@ export interface TimekeeperParts {
   clock: Clock
   pricing: PricingService
   keys: SubscriptionKeys
+  payments: SubscriptionPayments
 }
 
 /**
@@ -52,7 +56,7 @@ export class Timekeeper {
     const plan = await this.parts.pricing.planOf(tx, subscription.pricingModelId)
     let held: Held = { subscription, plan, period: await newestPeriod(tx, id) }
     for (;;) {
-      const step = dueStep(held, now)
+      const step = dueStep(held, now) ?? ((await isUsedUp(tx, held)) ? 'end_trial' : null)
       if (step === null) return held
       held = await this.take(step, tx, held, now)
     }
@@ -67,6 +71,8 @@ export class Timekeeper {
       }
       case 'close':
         return closeAt(tx, held, period.endsAt)
+      case 'end_trial':
+        return endTrial(tx, this.parts, held, now)
       case 'change_plan':
         return this.changePlan(tx, held)
       case 'renew':
