@@ -77,7 +77,7 @@ export function buildCron(container: Container): CronRunner {
       trialExpirationJob(container.trials, () => pusher.push()),
       expiredKeyCleanupJob(database.db, () => pusher.push()),
       keyRotationJob(database.db),
-      keyVerificationJob({ db: database.db, edges: container.edges, logger }),
+      keyVerificationJob({ ...container, db: database.db }),
       usagePartitionsJob(sql, clock),
       usageRetentionJob(sql, config.usage.retentionDays),
       usageRollupJob(database),

@@ -1,4 +1,5 @@
 import type { Drift } from '#db/schema/gateway'
+import type { CaddyAdmin } from './caddy'
 import type { CaddyServer } from './config-types'
 import { type DesiredApi, revisionOf } from './desired'
 import { apiRoute } from './route-api'
@@ -45,6 +46,20 @@ function driftOfApi(api: DesiredApi, leaf: TreeLeaf, keyHeader: string): Drift[]
       served.filter((id) => !after.has(id)),
     ),
   ]
+}
+
+/**
+ * The keys that each API lets through to authorize, by the API's id, as one gateway serves them.
+ * @throws CaddyUnreadable
+ */
+export async function allowListsOf(gateway: CaddyAdmin): Promise<Map<string, Set<string>>> {
+  const { server } = await gateway.readServer()
+  return new Map(
+    [...servedLeaves(server)].map(([apiId, leaf]) => [
+      apiId,
+      new Set(keysOf(leaf).map((id) => `key_${id}`)),
+    ]),
+  )
 }
 
 const keysOf = ({ route }: TreeLeaf): string[] =>

@@ -1,10 +1,8 @@
 import type { Db } from '#db/client'
 import { defineJob, type Job } from '#infra/cron'
-import type { Logger } from '#infra/logger'
-import type { EdgeClient } from '#modules/gateway'
 import { endIdleRotations, expireDue } from './expiry'
 import { remindOfRotation } from './reminders'
-import { verifyKeys } from './verification'
+import { type VerifiedParts, verifyKeys } from './verification'
 
 /** Writes down which keys are over and takes them out of the gateways. */
 export const expiredKeyCleanupJob = (db: Db, pushGateways: () => Promise<unknown>): Job =>
@@ -27,8 +25,8 @@ export const keyRotationJob = (db: Db): Job =>
     run: async (now) => ({ reminded: await remindOfRotation(db, now) }),
   })
 
-/** Asks every edge what it thinks of some keys, and says loudly where it is mistaken. */
-export const keyVerificationJob = (parts: { db: Db; edges: EdgeClient; logger: Logger }): Job =>
+/** Asks every edge and every gateway what it thinks of some keys, and says loudly where it is mistaken. */
+export const keyVerificationJob = (parts: VerifiedParts): Job =>
   defineJob({
     name: 'key-verification',
     schedule: '0 31 4 * * *',

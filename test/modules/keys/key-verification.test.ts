@@ -63,6 +63,22 @@ test.each([
   expect(await verify()).toMatchObject({ wrong: 0 })
 })
 
+test('a gateway that lacks a key in force, or lets one through that is over, is found', async () => {
+  const misplaced = () => veil.logs.filter((line) => line.includes('key.misplaced'))
+  await veil.container.pusher.push()
+  expect(await verify()).toMatchObject({ misplaced: 0 })
+  const other = await send('', { subscriptionId, name: 'over soon' })
+  // Behind the back of the gateway, and so that the edges hear of it.
+  await veil.container.sql`update api_keys set status = 'revoked' where id = ${other.id.slice(4)}`
+  await eventually(verify, (counts) => counts.wrong === 0 && counts.misplaced === 1)
+  expect(misplaced().at(-1)).toContain(other.id)
+  await veil.container.pusher.push()
+  await veil.container.sql`update api_keys set status = 'active' where id = ${other.id.slice(4)}`
+  await eventually(verify, (counts) => counts.wrong === 0 && counts.misplaced === 1)
+  await veil.container.pusher.push()
+  expect(await verify()).toMatchObject({ misplaced: 0 })
+})
+
 test('an edge that is away is not taken for one that refuses', async () => {
   const { edgeCertificate } = veil.container
   const edges = new EdgeClient(['127.0.0.1:9', ...veil.container.edges.dials], edgeCertificate)
