@@ -9,6 +9,7 @@ import {
   Forecasts,
   invoiceFinalizationJob,
   invoiceGenerationJob,
+  invoiceReminderJob,
 } from '#modules/billing'
 import { expiredKeyCleanupJob, keyRotationJob, keyVerificationJob } from '#modules/keys'
 import { Notifier, notificationsCleanupJob, WebhookDeliverer } from '#modules/notifications'
@@ -73,6 +74,7 @@ export function buildCron(container: Container): CronRunner {
       billingPeriodClosureJob(container.invoicing),
       invoiceGenerationJob(container.invoicing),
       invoiceFinalizationJob(container.finalization),
+      invoiceReminderJob(container.reminders),
       scheduledPlanChangesJob(renewals),
       trialExpirationJob(container.trials, () => pusher.push()),
       expiredKeyCleanupJob(database.db, () => pusher.push()),

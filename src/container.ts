@@ -19,6 +19,7 @@ import {
   InvoiceService,
   InvoiceVerification,
   Invoicing,
+  Reminders,
   RunningCostService,
   Settlement,
   SpendCapService,
@@ -228,11 +229,13 @@ function billingServices(options: ContainerOptions, clock: Clock, pricing: Prici
   const { db } = database
   const settings = () => pricing.settings()
   const ledger = new Ledger()
+  const settlement = new Settlement(ledger, settings)
   const register = config.viesUrl === null ? null : new Vies(config.viesUrl)
   const finalizing = { taxRules: new TaxTable(settings), settings }
   const reached = options.reached ?? dieAt(config.failpoint)
   return {
-    ...{ ledger, ledgerReader: new LedgerReader(db), settlement: new Settlement(ledger, settings) },
+    ...{ ledger, ledgerReader: new LedgerReader(db), settlement },
+    reminders: new Reminders(db, settlement, settings),
     invoicing: new Invoicing({ db, pricing, settings }),
     finalization: new Finalization({ db, ledger, reached, ...finalizing }),
     billingProfiles: new BillingProfileService(db, clock, register),

@@ -18,7 +18,13 @@ export { limitExpected } from './forecast-events'
 export { invoiceRoutes, subscriptionInvoiceRoutes } from './invoice.routes'
 export { InvoiceService } from './invoice.service'
 export { Invoicing } from './invoicing'
-export { billingPeriodClosureJob, invoiceFinalizationJob, invoiceGenerationJob } from './jobs'
+export {
+  billingPeriodClosureJob,
+  invoiceFinalizationJob,
+  invoiceGenerationJob,
+  invoiceReminderJob,
+} from './jobs'
+export { Reminders } from './reminders'
 export { billingRoutes } from './routes'
 export { RunningCostService } from './running-cost'
 export type { BillingSettings } from './settings'

@@ -1,6 +1,7 @@
 import { defineJob, type Job } from '#infra/cron'
 import type { Finalization } from './finalization'
 import type { Invoicing } from './invoicing'
+import type { Reminders } from './reminders'
 
 /** Closes periods that are over of subscriptions that are not renewed. */
 export const billingPeriodClosureJob = (invoicing: Invoicing): Job =>
@@ -24,4 +25,12 @@ export const invoiceFinalizationJob = (finalization: Finalization): Job =>
     name: 'invoice-finalization',
     schedule: '50 */5 * * * *',
     run: (now) => finalization.finalizeAll(now),
+  })
+
+/** Reminds of what is soon due, and marks what is overdue. */
+export const invoiceReminderJob = (reminders: Reminders): Job =>
+  defineJob({
+    name: 'invoice-reminder',
+    schedule: '0 11 7 * * *',
+    run: (now) => reminders.remind(now),
   })
