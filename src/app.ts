@@ -23,6 +23,7 @@ import {
   manualPaymentRoutes,
   paymentMethodRoutes,
   paymentRoutes,
+  refundRoutes,
   stripeInboxRoutes,
 } from '#modules/payments'
 import { pricingRoutes, promotionAdminRoutes, promotionRoutes } from '#modules/pricing'
@@ -73,6 +74,7 @@ export function buildApp(container: Container) {
       completenessRoutes(container.completeness),
       paymentMethodRoutes(container.paymentMethods),
       paymentRoutes(container.payments),
+      refundRoutes(container.refunds),
       invoicePaymentRoutes(container.payments),
       manualPaymentRoutes(container.payments),
       stripeInboxRoutes(container.stripeInbox),

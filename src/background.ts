@@ -86,8 +86,8 @@ export function buildCron(container: Container): CronRunner {
       costProjectionJob(new Forecasts(database.db, container.pricing)),
       usageCompletenessJob(completeness),
       notificationsCleanupJob(database.db),
-      paymentCollectionJob(container.collection),
       promotionCleanupJob(database.db, container.pricingSync),
+      paymentCollectionJob(container.collection, container.refunds),
       webhookInboxCleanupJob(database.db),
       defineJob({
         name: 'queue-history-cleanup',

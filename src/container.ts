@@ -132,7 +132,7 @@ export function buildContainer(options: ContainerOptions) {
   const marketplace = new MarketplaceService(db, pricing, publicUrl)
   const firstKeys = keysOfSubscriptions(clock)
   const billing = billingServices(options, clock, pricing)
-  const payments = paymentServices(options, clock, billing.settlement)
+  const payments = paymentServices(options, clock, billing)
   const subscriptions = new SubscriptionService(
     db,
     clock,
@@ -243,14 +243,18 @@ function billingServices(options: ContainerOptions, clock: Clock, pricing: Prici
 }
 
 /** Cards, payments and what Stripe tells of them. */
-function paymentServices(options: ContainerOptions, clock: Clock, settlement: Settlement) {
+function paymentServices(
+  options: ContainerOptions,
+  clock: Clock,
+  { settlement, ledger }: { settlement: Settlement; ledger: Ledger },
+) {
   const { config, database, paymentTimeoutMs } = options
   const stripe = config.stripe && {
     ...config.stripe,
     ...(paymentTimeoutMs !== undefined && { timeoutMs: paymentTimeoutMs }),
   }
   return createPayments({
-    ...{ db: database.db, clock, settlement, stripe, returnUrl: config.paymentReturnUrl },
+    ...{ db: database.db, clock, settlement, ledger, stripe, returnUrl: config.paymentReturnUrl },
     reached: options.reached ?? dieAt(config.failpoint),
   })
 }

@@ -27,6 +27,7 @@ const ADMIN = [
   'account:manage',
   'billing:audit',
   'billing:settle',
+  'billing:refund',
   'payments:read',
   'billing:correct',
   'categories:write',

@@ -18,6 +18,9 @@ export const OTHER_FAILPOINTS = [
   'payment.intent-saved',
   'payment.charged',
   'payment.settled',
+  'refund.recorded',
+  'refund.sent',
+  'refund.settled',
 ] as const
 export type Failpoint = (typeof FAILPOINTS)[number] | (typeof OTHER_FAILPOINTS)[number]
 

@@ -27,7 +27,7 @@ const TABLES = [
   ...['approvals', 'approval_comments', 'approval_history'],
   'sandbox_clock_moves',
   ...['gateway_commits', 'leases', 'events', 'dead_letters', 'idempotency_keys', 'audit_log'],
-  ...['payment_customers', 'payment_methods', 'webhook_inbox'],
+  ...['payment_customers', 'payment_methods', 'webhook_inbox', 'refunds', 'disputes'],
   ...['outbox_mails', 'webhook_endpoints', 'webhook_deliveries'],
 ]
 

@@ -108,6 +108,63 @@ export const paymentRecords = pgTable(
   ],
 )
 
+export const REFUND_STATUSES = ['pending', 'succeeded', 'failed'] as const
+/** `admin`: asked for here; `provider`: made in the provider's dashboard; `credit`: pays credit out. */
+export const REFUND_ORIGINS = ['admin', 'provider', 'credit'] as const
+
+/** Money that goes back to whoever paid. The row is there before the provider hears of it. */
+export const refunds = pgTable(
+  'refunds',
+  {
+    id: idColumn('ref', 'id').primaryKey(),
+    paymentId: idColumn('pay', 'payment_id')
+      .notNull()
+      .references(() => paymentRecords.id),
+    origin: text('origin', { enum: REFUND_ORIGINS }).notNull(),
+    /** What a refund of credit is for: each is paid out once. */
+    sourceId: text('source_id'),
+    externalId: text('external_id').unique(),
+    status: text('status', { enum: REFUND_STATUSES }).notNull(),
+    amount: bigint('amount', { mode: 'bigint' }).notNull(),
+    currency: text('currency').notNull(),
+    reason: text('reason').notNull(),
+    requestedBy: idColumn('usr', 'requested_by').references(() => users.id),
+    failureCode: text('failure_code'),
+    createdAt: createdAt(),
+    settledAt: instant('settled_at'),
+  },
+  (table) => [
+    index('refunds_payment').on(table.paymentId, table.createdAt, table.id),
+    index('refunds_pending').on(table.createdAt).where(sql`${table.status} = 'pending'`),
+    uniqueIndex('refunds_source').on(table.sourceId, table.paymentId),
+    check('refunds_amount', sql`${table.amount} > 0`),
+    check('refunds_status_known', sql`${table.status} in ('pending','succeeded','failed')`),
+  ],
+)
+
+/** What a customer's bank takes back, for the time being or for good. */
+export const disputes = pgTable(
+  'disputes',
+  {
+    id: idColumn('dsp', 'id').primaryKey(),
+    paymentId: idColumn('pay', 'payment_id')
+      .notNull()
+      .references(() => paymentRecords.id),
+    externalId: text('external_id').notNull().unique(),
+    status: text('status', { enum: ['open', 'won', 'lost'] }).notNull(),
+    amount: bigint('amount', { mode: 'bigint' }).notNull(),
+    currency: text('currency').notNull(),
+    reason: text('reason').notNull(),
+    createdAt: createdAt(),
+    closedAt: instant('closed_at'),
+  },
+  (table) => [
+    index('disputes_payment').on(table.paymentId),
+    check('disputes_amount', sql`${table.amount} > 0`),
+    check('disputes_status_known', sql`${table.status} in ('open','won','lost')`),
+  ],
+)
+
 /** What an event is about, by ids of the provider's; whoever handles it reads the rest there. */
 export interface WebhookSubject {
   object: string

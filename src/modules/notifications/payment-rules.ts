@@ -1,5 +1,12 @@
-import { paymentFailed, paymentSucceeded } from '#modules/payments'
-import { newsOfPayment } from './payment-audience.repository'
+import {
+  disputeClosed,
+  paymentDisputed,
+  paymentFailed,
+  paymentRefunded,
+  paymentSucceeded,
+  refundFailed,
+} from '#modules/payments'
+import { newsOfDispute, newsOfPayment, newsOfRefund } from './payment-audience.repository'
 import { rule } from './rule'
 
 /** Why a payment failed, for the person whose card it is; the provider's codes say more than is helpful. */
@@ -36,5 +43,56 @@ export const PAYMENT_RULES = [
               `To pay it yourself, ask for a payment page: POST /payments {"invoiceId": "${invoice.id}", "via": "checkout"}. Another card (POST /payments/methods/setup) is charged from then on.`,
             ],
           },
+  }),
+  rule(paymentRefunded, (db, { refundId }) => newsOfRefund(db, refundId), {
+    to: 'consumers',
+    mail: ({ refund, invoice }) => ({
+      subject: `${refund.amountText} are on their way back to you`,
+      text: [
+        `${refund.amountText} of what you paid for invoice ${invoice.number} go back to where they came from: ${refund.reason}. Banks take five to ten days.`,
+      ],
+    }),
+  }),
+  rule(
+    refundFailed,
+    (db, { refundId }) => newsOfRefund(db, refundId),
+    {
+      to: 'consumers',
+      mail: ({ refund, invoice }) => ({
+        subject: `A refund for invoice ${invoice.number} did not arrive`,
+        text: [
+          `${refund.amountText} could not be given back. GET /payments/credits tells what we owe you: your next invoices are paid out of it.`,
+        ],
+      }),
+    },
+    {
+      to: 'admins',
+      mail: ({ refund, payment }) => ({
+        subject: `The refund ${refund.id} failed`,
+        text: [
+          `${refund.amountText} of ${payment.id} could not be given back (${refund.failureCode}).`,
+        ],
+      }),
+    },
+  ),
+  rule(paymentDisputed, (db, { disputeId }) => newsOfDispute(db, disputeId), {
+    to: 'admins',
+    mail: ({ dispute, payment, invoice }) => ({
+      subject: `${dispute.amountText} are disputed`,
+      text: [
+        `The customer's bank has taken ${dispute.amountText} of ${payment.id} (invoice ${invoice.number}) back: ${dispute.reason}. Answer it in the provider's dashboard; the amount is frozen meanwhile.`,
+      ],
+    }),
+  }),
+  rule(disputeClosed, (db, { disputeId }) => newsOfDispute(db, disputeId), {
+    to: 'admins',
+    mail: ({ dispute, payment }) => ({
+      subject: `The dispute about ${payment.id} is ${dispute.status}`,
+      text: [
+        dispute.status === 'won'
+          ? `${dispute.amountText} are here again.`
+          : `${dispute.amountText} are lost and were written off.`,
+      ],
+    }),
   }),
 ]

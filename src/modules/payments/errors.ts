@@ -100,3 +100,27 @@ export class PaymentReferenceKnown extends AppError {
     super(`A payment with the reference ${reference} is noted already; nothing was noted twice.`)
   }
 }
+
+export class RefundExceedsPayment extends AppError {
+  readonly kind = 'conflict'
+  readonly code = 'refund_exceeds_payment'
+  constructor(paymentId: string, left: bigint) {
+    super(`Of the payment ${paymentId} ${left} minor units can be given back, not more.`)
+  }
+}
+
+export class PaymentNotReceived extends AppError {
+  readonly kind = 'conflict'
+  readonly code = 'payment_not_received'
+  constructor(paymentId: string, status: string) {
+    super(`The payment ${paymentId} is ${status}: nothing came in that could be given back.`)
+  }
+}
+
+export class ConsumptionUnknown extends AppError {
+  readonly kind = 'conflict'
+  readonly code = 'consumption_unknown'
+  constructor(invoiceId: string) {
+    super(`Invoice ${invoiceId} has no fee for a period with a quota; state an amount instead.`)
+  }
+}

@@ -17,3 +17,18 @@ export const paymentSucceeded = defineEvent('payment.succeeded', ofPayment, { hi
 
 /** A try to get the money for an invoice failed. */
 export const paymentFailed = defineEvent('invoice.payment-failed', ofPayment, { history: true })
+
+const ofRefund = ofPayment.extend({ refundId: idSchema('ref') })
+const ofDispute = ofPayment.extend({ disputeId: idSchema('dsp') })
+
+/** Money is on its way back to whoever paid. */
+export const paymentRefunded = defineEvent('payment.refunded', ofRefund, { history: true })
+
+/** The bank would not take it back: what had left is the customer's credit. */
+export const refundFailed = defineEvent('payment.refund-failed', ofRefund, { history: true })
+
+/** The customer's bank has taken a payment back for the time being. */
+export const paymentDisputed = defineEvent('payment.disputed', ofDispute, { history: true })
+
+/** The bank has decided. */
+export const disputeClosed = defineEvent('payment.dispute-closed', ofDispute, { history: true })

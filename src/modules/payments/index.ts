@@ -1,7 +1,19 @@
 export { createPayments } from './create'
-export { paymentFailed, paymentSucceeded } from './events'
+export {
+  disputeClosed,
+  paymentDisputed,
+  paymentFailed,
+  paymentRefunded,
+  paymentSucceeded,
+  refundFailed,
+} from './events'
 export { stripeInboxRoutes } from './inbox.routes'
 export { paymentCollectionJob, webhookInboxCleanupJob } from './jobs'
 export { paymentMethodRoutes } from './methods.routes'
-export { invoicePaymentRoutes, manualPaymentRoutes, paymentRoutes } from './payments.routes'
+export {
+  invoicePaymentRoutes,
+  manualPaymentRoutes,
+  paymentRoutes,
+  refundRoutes,
+} from './payments.routes'
 export { registerPayments } from './register'

@@ -2,16 +2,21 @@ import type { Db } from '#db/client'
 import { defineJob, type Job } from '#infra/cron'
 import type { Collection } from './collection'
 import { deleteEvents } from './inbox.repository'
+import type { RefundService } from './refunds.service'
 
 /** By then whoever began a payment has finished it, or has died. */
 const LEFT_BEHIND_MS = 60_000
 
 /** Goes on with payments that were left under way, and collects what nobody has tried to. */
-export const paymentCollectionJob = (collection: Collection | null): Job =>
+export const paymentCollectionJob = (collection: Collection | null, refunds: RefundService): Job =>
   defineJob({
     name: 'payment-collection',
     schedule: '20 */5 * * * *',
-    run: async (now) => (await collection?.resume(new Date(now.getTime() - LEFT_BEHIND_MS))) ?? {},
+    run: async (now) => {
+      if (!collection) return {}
+      const before = new Date(now.getTime() - LEFT_BEHIND_MS)
+      return { ...(await collection.resume(before)), ...(await refunds.resume(before)) }
+    },
   })
 
 const DAY_MS = 86_400_000

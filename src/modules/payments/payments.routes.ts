@@ -1,5 +1,6 @@
 import { pageRequest, RouteGroup } from '#infra/http'
 import type { PaymentService } from './payments.service'
+import type { RefundService } from './refunds.service'
 import {
   InvoiceParams,
   ManualPaymentBody,
@@ -9,6 +10,9 @@ import {
   PaymentParams,
   PaymentQuery,
   PaymentView,
+  RefundBody,
+  RefundList,
+  RefundView,
 } from './schemas'
 
 const WHAT_HAPPENS =
@@ -50,6 +54,35 @@ export const paymentRoutes = (payments: PaymentService) =>
         response: PaymentView,
       },
       ({ actor, params }) => payments.get(actor, params.id),
+    )
+
+export const refundRoutes = (refunds: RefundService) =>
+  new RouteGroup('/payments', 'Payments')
+    .get(
+      '/:id/refunds',
+      {
+        permission: 'payments:read',
+        summary: 'What was given back of a payment, newest first',
+        params: PaymentParams,
+        response: RefundList,
+      },
+      ({ actor, params }) => refunds.list(actor, params.id),
+    )
+    .post(
+      '/:id/refund',
+      {
+        permission: 'billing:refund',
+        summary: 'Give a payment back, or a part of it',
+        description:
+          'Never more than was paid, however many ask at once. A credit note is made with it. `pending`: what becomes of it is found out by itself.',
+        params: PaymentParams,
+        body: RefundBody,
+        response: RefundView,
+        status: 201,
+        idempotent: true,
+        problems: [409],
+      },
+      ({ actor, params, body }) => refunds.refund(actor, params.id, body),
     )
 
 export const invoicePaymentRoutes = (payments: PaymentService) =>

@@ -1,6 +1,11 @@
 import type { Static } from '@sinclair/typebox'
-import { PAYMENT_CHANNELS, PAYMENT_STATUSES } from '#db/schema/payments'
-import { oneOf, PageQuery, pageOf, strict, t } from '#infra/http'
+import {
+  PAYMENT_CHANNELS,
+  PAYMENT_STATUSES,
+  REFUND_ORIGINS,
+  REFUND_STATUSES,
+} from '#db/schema/payments'
+import { NAME_PATTERN, oneOf, PageQuery, pageOf, strict, t } from '#infra/http'
 
 const Instant = t.String({ format: 'date-time' })
 
@@ -98,3 +103,45 @@ export const PaymentQuery = t.Object({
 })
 export const PaymentParams = t.Object({ id: t.String({ description: 'Id of a payment.' }) })
 export const InvoiceParams = t.Object({ id: t.String({ description: 'Id of an invoice.' }) })
+
+export const RefundView = t.Object(
+  {
+    id: t.String({ examples: ['ref_0192f7a0c1d47c3e8f00a1b2c3d4e5f6'] }),
+    paymentId: t.String(),
+    status: oneOf(REFUND_STATUSES, { description: '`pending`: what becomes of it is found out.' }),
+    origin: oneOf(REFUND_ORIGINS, {
+      description: '`provider`: made in its dashboard; `credit`: credit that was paid out.',
+    }),
+    amount: Amount('What goes back.'),
+    currency: t.String(),
+    reason: t.String(),
+    failureCode: TextOrNull('Why it failed.'),
+    createdAt: Instant,
+    settledAt: t.Union([Instant, t.Null()]),
+  },
+  { $id: 'Refund' },
+)
+export const RefundList = t.Object({ items: t.Array(RefundView) }, { $id: 'Refunds' })
+
+export const RefundBody = strict(
+  {
+    reason: t.String({
+      ...{ minLength: 1, maxLength: 200, pattern: NAME_PATTERN },
+      description: 'Stands on the credit note.',
+    }),
+    amount: t.Optional(
+      t.Integer({
+        ...{ minimum: 1, maximum: Number.MAX_SAFE_INTEGER },
+        description: 'Minor units; all that is left if left out.',
+      }),
+    ),
+    by: t.Optional(
+      oneOf(['amount', 'consumption'], {
+        description:
+          '`consumption`: the share of the payment that the unused part of the quota comes to.',
+      }),
+    ),
+  },
+  { $id: 'RefundInput', examples: [{ reason: 'Outage on 3 February', amount: 1000 }] },
+)
+export type RefundInput = Static<typeof RefundBody>

@@ -40,6 +40,26 @@ export interface CheckoutPage {
   intentId: string | null
 }
 
+/** Money on its way back, as Stripe sees it. */
+export interface StripeRefund {
+  id: string
+  state: 'waiting' | 'succeeded' | 'failed'
+  amount: bigint
+  currency: string
+  failureCode: string | null
+  /** Ours, where we asked for it. */
+  refundId: string | null
+}
+
+/** What a customer's bank takes back. `inquiry`: it only asks, and has taken nothing. */
+export interface StripeDispute {
+  id: string
+  state: 'inquiry' | 'open' | 'won' | 'lost'
+  amount: bigint
+  reason: string
+  intentId: string | null
+}
+
 /** What Stripe is to take for an invoice; `amount` in minor units. */
 export interface Charge {
   paymentId: Id<'pay'>
@@ -165,6 +185,26 @@ export class StripeApi {
     }
   }
 
+  /** Once per refund, at least for a day. */
+  async createRefund(refundId: Id<'ref'>, intentId: string, amount: bigint): Promise<StripeRefund> {
+    const params = {
+      ...{ payment_intent: intentId, amount: Number(amount) },
+      metadata: { refund_id: refundId },
+    }
+    const options = { idempotencyKey: refundId }
+    return refundOf(await asked(this.stripe.refunds.create(params, options)))
+  }
+
+  /** All refunds of a payment, newest first. */
+  async listRefunds(intentId: string): Promise<StripeRefund[]> {
+    const list = this.stripe.refunds.list({ payment_intent: intentId, limit: 100 })
+    return (await asked(list.autoPagingToArray({ limit: 10_000 }))).map(refundOf)
+  }
+
+  async getDispute(id: string): Promise<StripeDispute> {
+    return disputeOf(await asked(this.stripe.disputes.retrieve(id)))
+  }
+
   /** Whether Stripe made the signature over this very body, within five minutes of `at`. */
   async isSigned(body: string, signature: string, at: Date): Promise<boolean> {
     const { webhookSecret } = this.settings
@@ -193,3 +233,25 @@ const pageOf = ({ id, status, url, payment_intent }: Stripe.Checkout.Session): C
   ...{ id, url, isExpired: status === 'expired' },
   intentId: typeof payment_intent === 'string' ? payment_intent : (payment_intent?.id ?? null),
 })
+
+const REFUND_STATES: Record<string, StripeRefund['state']> = {
+  ...{ succeeded: 'succeeded', failed: 'failed', canceled: 'failed' },
+}
+
+const refundOf = (refund: Stripe.Refund): StripeRefund => ({
+  ...{ id: refund.id, amount: BigInt(refund.amount), currency: refund.currency.toUpperCase() },
+  state: REFUND_STATES[refund.status ?? ''] ?? 'waiting',
+  failureCode: refund.failure_reason ?? null,
+  refundId: refund.metadata?.refund_id ?? null,
+})
+
+const disputeOf = (dispute: Stripe.Dispute): StripeDispute => {
+  const { id, status, reason, payment_intent: intent } = dispute
+  const isInquiry = status.startsWith('warning_') || status === 'prevented'
+  const closed = (['won', 'lost'] as const).find((outcome) => outcome === status)
+  return {
+    ...{ id, reason, amount: BigInt(dispute.amount) },
+    state: isInquiry ? 'inquiry' : (closed ?? 'open'),
+    intentId: typeof intent === 'string' ? intent : (intent?.id ?? null),
+  }
+}

@@ -60,6 +60,8 @@ async function lint(source: Document): Promise<string[]> {
       // A list that is open to all and takes no input cannot be refused; which operations those
       // are is checked below.
       'operation-4xx-response': 'off',
+      // /payments/methods/{id} and /payments/{id}/refund: every id says by its prefix what it names.
+      'no-ambiguous-paths': 'off',
     },
   })
   const problems = await lintFromString({ source: JSON.stringify(source), config })
