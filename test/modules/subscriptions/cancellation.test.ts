@@ -130,9 +130,18 @@ describe('at once, on the 16th of 31 days with 93 of 310 units used', () => {
     expect(await life.adjustments()).toEqual(
       amount === null ? [] : [{ code: 'cancellation_credit', amount }],
     )
-    const due = await veil.container.sql`
-      select payload from events where type = 'subscription.refund-due'
-        and payload->>'subscriptionId' = ${life.id}`
+    const told = await eventually(
+      () => veil.container.sql`
+        select type, payload from event_history where payload->>'subscriptionId' = ${life.id}`,
+      (rows) => {
+        const types = rows.map(({ type }) => type)
+        return (
+          types.includes('subscription.cancelled') &&
+          types.includes('subscription.refund-due') === (amount !== null)
+        )
+      },
+    )
+    const due = told.filter(({ type }) => type === 'subscription.refund-due')
     expect(due.map(({ payload }) => payload)).toMatchObject(
       amount === null ? [] : [{ amount: -amount, currency: 'EUR', reason: 'cancelled' }],
     )
