@@ -11,6 +11,9 @@ export const invoiceFinalized = defineEvent('invoice.finalized', ofInvoice, HIST
 /** A finalized invoice has something left to pay; not published where credit has paid it all. */
 export const invoiceCollectionDue = defineEvent('invoice.collection-due', ofInvoice, HISTORY)
 
+/** Its lines are below 0: what they are was added to the customer's credit. */
+export const invoiceCarriedToCredit = defineEvent('invoice.carried-to-credit', ofInvoice)
+
 /** Nothing is due any more, by payments, credit or credit notes. */
 export const invoicePaid = defineEvent('invoice.paid', ofInvoice, HISTORY)
 

@@ -7,7 +7,12 @@ import type { Id } from '#lib/id'
 import { prorate } from '#lib/money'
 import type { Ledger } from '#modules/ledger'
 import { documentNumber } from './document-number'
-import { invoiceCollectionDue, invoiceFinalized, invoicePaid } from './events'
+import {
+  invoiceCarriedToCredit,
+  invoiceCollectionDue,
+  invoiceFinalized,
+  invoicePaid,
+} from './events'
 import {
   type DraftRow,
   type FinalInvoice,
@@ -161,5 +166,7 @@ async function announce(tx: Db, finals: readonly FinalInvoice[], now: Date): Pro
     invoices.map(({ id: invoiceId }) => ({ payload: { invoiceId, at: now.toISOString() } }))
   await publishMany(tx, invoiceFinalized, of(finals))
   await publishMany(tx, invoicePaid, of(finals.filter(isPaidAtOnce)))
+  const carried = finals.filter(({ carriedToCredit }) => carriedToCredit > 0n)
+  await publishMany(tx, invoiceCarriedToCredit, of(carried))
   await publishMany(tx, invoiceCollectionDue, of(finals.filter((final) => !isPaidAtOnce(final))))
 }

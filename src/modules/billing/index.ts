@@ -4,6 +4,7 @@ export { correctionRoutes, manualInvoiceRoutes } from './correction.routes'
 export { CorrectionService } from './correction.service'
 export { InvoiceNotFinal, InvoiceUnknown } from './errors'
 export {
+  invoiceCarriedToCredit,
   invoiceCollectionDue,
   invoiceCredited,
   invoiceFinalized,

@@ -4,6 +4,7 @@ import type { AtFailpoint } from '#lib/failpoint'
 import type { Settlement } from '#modules/billing'
 import type { Ledger } from '#modules/ledger'
 import { Collection } from './collection'
+import { CreditRefunds } from './credit-refunds'
 import { Disputes } from './disputes'
 import * as methods from './methods.repository'
 import { PaymentMethodService } from './methods.service'
@@ -37,10 +38,11 @@ export function createPayments(parts: PaymentsParts) {
   const payments = new PaymentService(db, clock, settlement, paymentMethods, collection)
   const refundSettler = new RefundSettler(db, clock, settlement, ledger)
   const refunds = new RefundService({ ...parts, stripe, settler: refundSettler, payments })
+  const creditRefunds = new CreditRefunds({ ...parts, refunds })
   const disputes = stripe && new Disputes(db, clock, ledger, stripe)
   const known = { db, paymentMethods, collection, refunds, disputes }
   const stripeInbox = new StripeInbox(db, clock, stripe, handlersOf(known))
-  return { paymentMethods, payments, collection, refunds, stripeInbox }
+  return { paymentMethods, payments, collection, refunds, creditRefunds, stripeInbox }
 }
 
 interface Known {

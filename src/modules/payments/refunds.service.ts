@@ -48,11 +48,7 @@ export class RefundService {
     const begun = await this.begin(actor, id, input)
     await this.parts.reached('refund.recorded')
     const payment = invariant(await payments.findPayment(db, id), id)
-    const refund = await this.send(payment, begun).catch((error: unknown) => {
-      if (error instanceof ProviderUnclear) return begun
-      throw error
-    })
-    return refundView(refund)
+    return refundView((await this.send(payment, begun).catch(unlessUnclear)) ?? begun)
   }
 
   /** Makes our list of a payment's refunds say what Stripe's says, those of its dashboard included. */
@@ -66,12 +62,18 @@ export class RefundService {
   async resume(before: Date) {
     const counts = { refunded: 0, refundsWaiting: 0 }
     for (const refund of await refunds.listPendingRefunds(this.parts.db, before, AT_ONCE)) {
-      const payment = await payments.findPayment(this.parts.db, refund.paymentId)
-      const now = payment && (await this.look(payment, refund).catch(unlessUnclear))
+      const now = await this.advance(refund)
       if (now && now.status !== 'pending') counts.refunded++
       else counts.refundsWaiting++
     }
     return counts
+  }
+
+  /** Goes on with a refund from wherever it was left; null when Stripe's answer is unclear. */
+  async advance(refund: Refund): Promise<Refund | null> {
+    const { paymentId } = refund
+    const payment = invariant(await payments.findPayment(this.parts.db, paymentId), paymentId)
+    return this.look(payment, refund).catch(unlessUnclear)
   }
 
   /** Row and reservation in one transaction: of many at once no more pass than there is. */

@@ -1,15 +1,23 @@
 import type { Worker } from '#infra/queue'
-import { invoiceCollectionDue } from '#modules/billing'
+import { invoiceCarriedToCredit, invoiceCollectionDue } from '#modules/billing'
 import type { Collection } from './collection'
+import type { CreditRefunds } from './credit-refunds'
 import type { StripeInbox } from './stripe-inbox'
+
+interface PaymentHandlers {
+  collection: Collection | null
+  creditRefunds: CreditRefunds
+  stripeInbox: StripeInbox
+}
 
 /** Which event has payments do what. Without a provider nobody is charged. */
 export function registerPayments(
   worker: Worker,
-  { collection, stripeInbox }: { collection: Collection | null; stripeInbox: StripeInbox },
+  { collection, creditRefunds, stripeInbox }: PaymentHandlers,
 ): void {
   stripeInbox.register(worker)
   worker.on(invoiceCollectionDue, async ({ invoiceId }) => {
     await collection?.collect(invoiceId)
   })
+  worker.on(invoiceCarriedToCredit, ({ invoiceId }) => creditRefunds.giveBack(invoiceId))
 }

@@ -5,10 +5,12 @@ import { eventually, PASSWORD, type TestUser, TestVeil } from '#test/veil'
 import { type OpenInvoiceOptions, openInvoice } from '../billing/invoice-fixture'
 
 /** Veil with Stripe's stand-in, whose events it gets. */
-export async function startWithStripe(): Promise<{ veil: TestVeil; stripe: FakeStripe }> {
+export async function startWithStripe(
+  environment: Record<string, string> = {},
+): Promise<{ veil: TestVeil; stripe: FakeStripe }> {
   let clock: Clock = systemClock
   const stripe = await FakeStripe.start({ now: () => clock.now() })
-  const veil = await TestVeil.start(stripe.environment)
+  const veil = await TestVeil.start({ ...stripe.environment, ...environment })
   clock = veil.clock
   stripe.deliverTo(veil.url)
   return { veil, stripe }
