@@ -19,6 +19,7 @@ import { keyRoutes } from '#modules/keys'
 import { ledgerAdminRoutes, ledgerRoutes } from '#modules/ledger'
 import { mailRoutes, webhookRoutes } from '#modules/notifications'
 import {
+  dunningRoutes,
   invoicePaymentRoutes,
   manualPaymentRoutes,
   paymentMethodRoutes,
@@ -77,6 +78,7 @@ export function buildApp(container: Container) {
       refundRoutes(container.refunds),
       invoicePaymentRoutes(container.payments),
       manualPaymentRoutes(container.payments),
+      dunningRoutes(container.dunning),
       stripeInboxRoutes(container.stripeInbox),
       webhookRoutes(container.webhooks),
       providerRoutes(container.catalog, container.plans),

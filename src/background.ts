@@ -13,7 +13,12 @@ import {
 } from '#modules/billing'
 import { expiredKeyCleanupJob, keyRotationJob, keyVerificationJob } from '#modules/keys'
 import { Notifier, notificationsCleanupJob, WebhookDeliverer } from '#modules/notifications'
-import { paymentCollectionJob, registerPayments, webhookInboxCleanupJob } from '#modules/payments'
+import {
+  dunningJob,
+  paymentCollectionJob,
+  registerPayments,
+  webhookInboxCleanupJob,
+} from '#modules/payments'
 import { promotionCleanupJob } from '#modules/pricing'
 import {
   scheduledPlanChangesJob,
@@ -88,6 +93,7 @@ export function buildCron(container: Container): CronRunner {
       notificationsCleanupJob(database.db),
       promotionCleanupJob(database.db, container.pricingSync),
       paymentCollectionJob(container.collection, container.refunds),
+      dunningJob(container.dunning),
       webhookInboxCleanupJob(database.db),
       defineJob({
         name: 'queue-history-cleanup',

@@ -46,7 +46,7 @@ import { createIdentity, type PasswordCost } from '#modules/identity'
 import { KeyRotation, KeyService, keysOfSubscriptions } from '#modules/keys'
 import { Ledger, LedgerReader } from '#modules/ledger'
 import { MailService, WebhookSecrets, WebhookService } from '#modules/notifications'
-import { createPayments } from '#modules/payments'
+import { createPayments, Dunning } from '#modules/payments'
 import {
   PricingService,
   PricingSource,
@@ -155,6 +155,7 @@ export function buildContainer(options: ContainerOptions) {
   const queueStatistics = new StatsReader(database.sql)
   const queue = new QueueService(database, clock, queueStatistics)
   const invoices = new InvoiceService(db, subscriptions)
+  const owing = { db, clock, logger, ...billing, ...life, ...payments }
   return {
     ...{ config, database, logger, clock, sql, secrets },
     ...{ identity, catalog, categories, plans, marketplace, pricing, subscriptions, keys, quota },
@@ -163,8 +164,8 @@ export function buildContainer(options: ContainerOptions) {
     runningCost: new RunningCostService(db, quota, pricing, clock),
     sandbox: new SandboxService(database, sandboxClock),
     spendCaps: new SpendCapService(db, quota, clock),
-    ...billing,
-    ...{ ...payments, invoices },
+    ...{ ...billing, ...payments, invoices },
+    dunning: new Dunning({ ...owing, rules: () => pricing.settings().dunning }),
     verification: new InvoiceVerification({
       ...{ db, clock, pricing, invoices, retentionDays: config.usage.retentionDays },
     }),
@@ -248,13 +249,14 @@ function paymentServices(
   clock: Clock,
   { settlement, ledger }: { settlement: Settlement; ledger: Ledger },
 ) {
-  const { config, database, paymentTimeoutMs } = options
+  const { config, database, logger, paymentTimeoutMs } = options
   const stripe = config.stripe && {
     ...config.stripe,
     ...(paymentTimeoutMs !== undefined && { timeoutMs: paymentTimeoutMs }),
   }
   return createPayments({
-    ...{ db: database.db, clock, settlement, ledger, stripe, returnUrl: config.paymentReturnUrl },
+    ...{ db: database.db, clock, logger, settlement, ledger, stripe },
+    returnUrl: config.paymentReturnUrl,
     reached: options.reached ?? dieAt(config.failpoint),
   })
 }

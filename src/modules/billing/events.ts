@@ -17,6 +17,9 @@ export const invoiceCarriedToCredit = defineEvent('invoice.carried-to-credit', o
 /** Nothing is due any more, by payments, credit or credit notes. */
 export const invoicePaid = defineEvent('invoice.paid', ofInvoice, HISTORY)
 
+/** Nothing is owed for it any more, paid or void: a subscription that it cut off may go on. */
+export const invoiceSettled = defineEvent('invoice.settled', ofInvoice, HISTORY)
+
 export const invoicePastDue = defineEvent('invoice.past-due', ofInvoice, HISTORY)
 
 /** Given up; a payment that comes nevertheless is taken. */

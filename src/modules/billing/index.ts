@@ -10,6 +10,7 @@ export {
   invoiceFinalized,
   invoicePaid,
   invoicePastDue,
+  invoiceSettled,
   invoiceUncollectible,
   invoiceVoided,
 } from './events'

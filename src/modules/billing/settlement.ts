@@ -14,6 +14,7 @@ import {
   invoiceCredited,
   invoicePaid,
   invoicePastDue,
+  invoiceSettled,
   invoiceUncollectible,
   invoiceVoided,
 } from './events'
@@ -141,6 +142,7 @@ export class Settlement {
       ...{ status: 'void', amountRelieved: total - creditApplied },
     })
     await publish(tx, invoiceVoided, { invoiceId, at: at.toISOString() })
+    await publish(tx, invoiceSettled, { invoiceId, at: at.toISOString() })
   }
 
   /**
@@ -241,7 +243,9 @@ export class Settlement {
       ...{ ...change, status: isPaid ? 'paid' : status },
       ...(isPaid && { paidAt: at }),
     })
-    if (isPaid) await publish(tx, invoicePaid, { invoiceId, at: at.toISOString() })
+    if (!isPaid) return
+    await publish(tx, invoicePaid, { invoiceId, at: at.toISOString() })
+    await publish(tx, invoiceSettled, { invoiceId, at: at.toISOString() })
   }
 
   /** @throws InvoiceUnknown, InvoiceNotFinal for a draft */

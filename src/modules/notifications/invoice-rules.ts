@@ -35,6 +35,13 @@ export const INVOICE_RULES = [
   }),
   rule(invoiceUncollectible, (db, { invoiceId }) => newsOfInvoice(db, invoiceId), {
     to: 'consumers',
+    mail: ({ invoice }) => ({
+      subject: `Invoice ${invoice.number} was not paid`,
+      text: [
+        `We have stopped asking for ${invoice.amountDueText} of invoice ${invoice.number}; it is still owed.`,
+        `POST /pricing/invoices/${invoice.id}/pay pays it.`,
+      ],
+    }),
   }),
   rule(invoiceVoided, (db, { invoiceId }) => newsOfInvoice(db, invoiceId), {
     to: 'consumers',

@@ -1,5 +1,6 @@
 import {
   disputeClosed,
+  failureKind,
   paymentDisputed,
   paymentFailed,
   paymentRefunded,
@@ -17,6 +18,23 @@ const REASONS: Record<string, string> = {
   stolen_card: 'the card cannot be used any more',
   authentication_required: 'your bank wants you to confirm the payment',
   provider_unavailable: 'the payment provider could not be reached',
+  amount_too_small: 'the payment provider does not take so small an amount',
+}
+
+/** What is to be done about a payment that failed, by whether the same card is tried again. */
+function wayOut(code: string | null, invoiceId: string): string {
+  const page = `ask for a payment page: POST /payments {"invoiceId": "${invoiceId}", "via": "checkout"}`
+  const card = 'Another card (POST /payments/methods/setup) is tried within the hour.'
+  switch (failureKind(code)) {
+    case 'too_small':
+      return 'You need not do anything now.'
+    case 'confirm':
+      return `It cannot be charged while you are away. To confirm the payment, ${page}. ${card}`
+    case 'final':
+      return `This card is not tried again. ${card} To pay without waiting, ${page}.`
+    default:
+      return `The card is tried again in the days to come. ${card} To pay without waiting, ${page}.`
+  }
 }
 
 /** Who is told what of payments. */
@@ -40,7 +58,7 @@ export const PAYMENT_RULES = [
             subject: `Payment of invoice ${invoice.number} failed`,
             text: [
               `${payment.amountText} for invoice ${invoice.number} could not be charged: ${REASONS[payment.failureCode ?? ''] ?? 'the bank declined it'}.`,
-              `To pay it yourself, ask for a payment page: POST /payments {"invoiceId": "${invoice.id}", "via": "checkout"}. Another card (POST /payments/methods/setup) is charged from then on.`,
+              wayOut(payment.failureCode, invoice.id),
             ],
           },
   }),

@@ -7,6 +7,7 @@ import {
   subscriptionCreated,
   subscriptionPaused,
   subscriptionPlanChanged,
+  subscriptionRateLimited,
   subscriptionReinstated,
   subscriptionResumed,
   subscriptionSuspended,
@@ -62,6 +63,23 @@ export const SUBSCRIPTION_RULES = [
       }),
     },
     { to: 'providers' },
+  ),
+  rule(
+    subscriptionRateLimited,
+    async (db, { subscriptionId, percent }) => {
+      const news = await newsOfSubscription(db, subscriptionId)
+      return news && { ...news, facts: { ...news.facts, percent } }
+    },
+    {
+      to: 'consumers',
+      mail: ({ api, subscription, percent }) => ({
+        subject: `Your rate limits for ${api.name} are lowered`,
+        text: [
+          `Since invoices are unpaid, your subscription ${subscription.id} to ${api.name} has ${percent} % of its rate limits from now on. If they stay unpaid, its keys are refused next.`,
+          'Once they are paid, all of the limits are back by themselves.',
+        ],
+      }),
+    },
   ),
   rule(
     subscriptionReinstated,

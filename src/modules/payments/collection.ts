@@ -1,8 +1,10 @@
 import type { Db } from '#db/client'
+import type { Logger } from '#infra/logger'
 import type { Clock } from '#lib/clock'
 import { invariant } from '#lib/errors'
 import type { AtFailpoint } from '#lib/failpoint'
 import { type Id, newId } from '#lib/id'
+import { attempted } from './attempted'
 import type { PaymentMethodService } from './methods.service'
 import { outcomeOf } from './outcome'
 import type { DueInvoice, Payment } from './payments.repository'
@@ -14,6 +16,7 @@ import type { Charge, CheckoutPage, Intent, StripeApi } from './stripe'
 export interface CollectionParts {
   db: Db
   clock: Clock
+  logger: Logger
   stripe: StripeApi
   methods: PaymentMethodService
   settler: PaymentSettler
@@ -37,11 +40,12 @@ export class Collection {
 
   /**
    * Charges the newest card for what is due, or goes on with the try that is under way.
+   * @param attempts how many tries the caller knows of: where there are more by now, there is no other
    * @returns null where nothing is due, or there is no card
    * @throws ProviderUnclear: the try stays under way
    */
-  async collect(invoiceId: Id<'inv'>): Promise<Payment | null> {
-    const payment = await this.begin(invoiceId)
+  async collect(invoiceId: Id<'inv'>, attempts?: number): Promise<Payment | null> {
+    const payment = await this.begin(invoiceId, 'card', attempts)
     return payment && this.advance(payment)
   }
 
@@ -73,18 +77,18 @@ export class Collection {
 
   /** Takes up what was left behind: tries under way since before `before`, invoices nobody tried. */
   async resume(before: Date) {
-    const { db } = this.parts
-    const counts = { settled: 0, waiting: 0, collected: 0, unclear: 0 }
+    const { db, logger } = this.parts
+    const counts = { settled: 0, waiting: 0, collected: 0, unclear: 0, broken: 0 }
     for (const payment of await payments.listPending(db, before, AT_ONCE)) {
-      const now = await this.advance(payment).catch(unlessUnclear)
-      if (now === null) counts.unclear++
+      const now = await attempted(logger, payment.id, () => this.advance(payment))
+      if (typeof now === 'string') counts[now]++
       else if (now.status === 'pending') counts.waiting++
       else counts.settled++
     }
     for (const invoiceId of await payments.listUncollected(db, before, AT_ONCE)) {
-      const now = await this.collect(invoiceId).catch(unlessUnclear)
-      if (now === null) counts.unclear++
-      else counts.collected++
+      const now = await attempted(logger, invoiceId, () => this.collect(invoiceId))
+      if (typeof now === 'string') counts[now]++
+      else if (now !== null) counts.collected++
     }
     return counts
   }
@@ -92,13 +96,16 @@ export class Collection {
   /** The row of a try, committed: the one under way, or a new one. */
   private async begin(
     invoiceId: Id<'inv'>,
-    channel: 'card' | 'checkout' = 'card',
+    channel: 'card' | 'checkout',
+    known?: number,
   ): Promise<Payment | null> {
     const payment = await this.parts.db.transaction(async (tx) => {
       const invoice = await payments.lockInvoice(tx, invoiceId)
       const pending = await payments.findPending(tx, invoiceId)
       if (pending) return pending
       if (!isOwed(invoice)) return null
+      const attempts = await payments.countAttempts(tx, invoiceId)
+      if (known !== undefined && known !== attempts) return null
       const method = await this.parts.methods.chargeable(tx, invoice.userId)
       if (channel === 'card' && method === null) return null
       return payments.insertPayment(tx, {
@@ -106,7 +113,7 @@ export class Collection {
         ...{ provider: 'stripe', status: 'pending', currency: invoice.currency },
         ...{ amount: invoice.amountDue, createdAt: this.parts.clock.now() },
         methodId: channel === 'card' ? (method?.id ?? null) : null,
-        attempt: (await payments.countAttempts(tx, invoiceId)) + 1,
+        attempt: attempts + 1,
       })
     })
     await this.parts.reached('payment.recorded')
@@ -210,8 +217,3 @@ const PAGE_EXPIRED = { kind: 'failed', code: 'checkout_expired' } as const
 /** Also one that was given up or is past due may be paid. */
 const isOwed = ({ status, amountDue }: DueInvoice): boolean =>
   status !== 'draft' && status !== 'void' && amountDue > 0n
-
-function unlessUnclear(error: unknown): null {
-  if (error instanceof ProviderUnclear) return null
-  throw error
-}

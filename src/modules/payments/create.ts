@@ -1,4 +1,5 @@
 import type { Db } from '#db/client'
+import type { Logger } from '#infra/logger'
 import type { Clock } from '#lib/clock'
 import type { AtFailpoint } from '#lib/failpoint'
 import type { Settlement } from '#modules/billing'
@@ -19,6 +20,7 @@ import { type StripeEventHandlers, StripeInbox } from './stripe-inbox'
 export interface PaymentsParts {
   db: Db
   clock: Clock
+  logger: Logger
   settlement: Settlement
   ledger: Ledger
   reached: AtFailpoint

@@ -1,4 +1,7 @@
 export { createPayments } from './create'
+export { Dunning } from './dunning'
+export { dunningRoutes } from './dunning.routes'
+export { failureKind } from './dunning-rules'
 export {
   disputeClosed,
   paymentDisputed,
@@ -8,7 +11,7 @@ export {
   refundFailed,
 } from './events'
 export { stripeInboxRoutes } from './inbox.routes'
-export { paymentCollectionJob, webhookInboxCleanupJob } from './jobs'
+export { dunningJob, paymentCollectionJob, webhookInboxCleanupJob } from './jobs'
 export { paymentMethodRoutes } from './methods.routes'
 export {
   invoicePaymentRoutes,

@@ -1,6 +1,7 @@
 import type { Db } from '#db/client'
 import { defineJob, type Job } from '#infra/cron'
 import type { Collection } from './collection'
+import type { Dunning } from './dunning'
 import { deleteEvents } from './inbox.repository'
 import type { RefundService } from './refunds.service'
 
@@ -18,6 +19,10 @@ export const paymentCollectionJob = (collection: Collection | null, refunds: Ref
       return { ...(await collection.resume(before)), ...(await refunds.resume(before)) }
     },
   })
+
+/** Does today's part of every debt. */
+export const dunningJob = (dunning: Dunning): Job =>
+  defineJob({ name: 'dunning', schedule: '0 13 * * * *', run: (now) => dunning.runOnce(now) })
 
 const DAY_MS = 86_400_000
 /** Stripe itself forgets events after 30 days. */

@@ -1,11 +1,13 @@
 import type { Db } from '#db/client'
 import { recordAudit } from '#infra/audit'
+import type { Logger } from '#infra/logger'
 import type { Actor } from '#lib/access'
 import type { Clock } from '#lib/clock'
 import { invariant } from '#lib/errors'
 import type { AtFailpoint } from '#lib/failpoint'
 import { newId } from '#lib/id'
 import { prorate } from '#lib/money'
+import { attempted } from './attempted'
 import { ConsumptionUnknown, PaymentNotReceived, RefundExceedsPayment } from './errors'
 import type { Payment } from './payments.repository'
 import * as payments from './payments.repository'
@@ -21,6 +23,7 @@ import { refundView } from './views'
 export interface RefundParts {
   db: Db
   clock: Clock
+  logger: Logger
   stripe: StripeApi | null
   settler: RefundSettler
   payments: PaymentService
@@ -60,11 +63,14 @@ export class RefundService {
 
   /** Takes up refunds that were left under way. */
   async resume(before: Date) {
-    const counts = { refunded: 0, refundsWaiting: 0 }
-    for (const refund of await refunds.listPendingRefunds(this.parts.db, before, AT_ONCE)) {
-      const now = await this.advance(refund)
-      if (now && now.status !== 'pending') counts.refunded++
-      else counts.refundsWaiting++
+    const { db, logger } = this.parts
+    const counts = { refunded: 0, refundsWaiting: 0, refundsBroken: 0 }
+    for (const refund of await refunds.listPendingRefunds(db, before, AT_ONCE)) {
+      const now = await attempted(logger, refund.id, () => this.advance(refund))
+      if (now === 'broken') counts.refundsBroken++
+      else if (now === null || now === 'unclear' || now.status === 'pending')
+        counts.refundsWaiting++
+      else counts.refunded++
     }
     return counts
   }

@@ -15,6 +15,13 @@ export const subscriptionSuspended = defineEvent(
   { history: true },
 )
 
+/** Of its rate limits a percentage is left until the debt is paid. */
+export const subscriptionRateLimited = defineEvent(
+  'subscription.rate-limited',
+  Happened.extend({ percent: z.int().min(1).max(100) }),
+  { history: true },
+)
+
 /** The debt is paid: everything is as it was. */
 export const subscriptionReinstated = defineEvent('subscription.reinstated', Happened, {
   history: true,

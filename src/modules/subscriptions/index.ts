@@ -9,6 +9,7 @@ export {
   subscriptionCreated,
   subscriptionPaused,
   subscriptionPlanChanged,
+  subscriptionRateLimited,
   subscriptionReinstated,
   subscriptionResumed,
   subscriptionSuspended,

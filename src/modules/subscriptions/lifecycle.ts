@@ -5,7 +5,7 @@ import type { Clock } from '#lib/clock'
 import type { Id } from '#lib/id'
 import type { Coordinator } from '#modules/gateway'
 import { carryEnd, end, type SubscriptionKeys } from './ending'
-import { subscriptionReinstated, subscriptionSuspended } from './events'
+import { subscriptionRateLimited, subscriptionReinstated, subscriptionSuspended } from './events'
 import { change, type Held, openNext } from './held'
 import { apiOf } from './life.repository'
 import { wholeCycle } from './periods'
@@ -41,6 +41,8 @@ export class Lifecycle {
       const held = await this.parts.timekeeper.hold(tx, subscriptionId, at)
       const { status, rateLimitPercent } = held?.subscription ?? {}
       if (!held || status !== 'past_due' || rateLimitPercent === percent) return false
+      const payload = { subscriptionId, percent, at: at.toISOString() }
+      await publish(tx, subscriptionRateLimited, payload, { orderingKey: subscriptionId })
       const deed = { reason: 'rate_limited', actorId: null, at, details: { percent } } as const
       await change(tx, this.parts.clock, held, { rateLimitPercent: percent }, deed)
       return true

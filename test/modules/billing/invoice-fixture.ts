@@ -8,7 +8,8 @@ import { seedUser } from '#test/seed'
 import { finalized } from '../../../src/modules/billing/postings'
 
 export const AT = new Date('2027-03-01T10:00:00Z')
-let sequence = 0
+/** Far from what finalization gives. */
+let sequence = 1_000_000
 
 export interface OpenInvoiceOptions {
   userId?: Id<'usr'>

@@ -75,14 +75,14 @@ describe('payments', () => {
       ...{ status: 'paid', amountPaid: 11_900n, amountDue: 0n, paidAt: AT },
     })
     expect(await booked(invoice)).toEqual({ provider_earnings: -9_000 })
-    expect(await events(invoice)).toEqual(['invoice.paid'])
+    expect(await events(invoice)).toEqual(['invoice.paid', 'invoice.settled'])
   })
 
   test('two that pay all of it at once: what is too much is the customer’s credit', async () => {
     const invoice = await open()
     await Promise.all([pay(invoice, 11_900n), pay(invoice, 11_900n)])
     expect(await booked(invoice)).toEqual({ provider_earnings: -9_000, customer_credit: -11_900 })
-    expect(await events(invoice)).toEqual(['invoice.paid'])
+    expect(await events(invoice)).toEqual(['invoice.paid', 'invoice.settled'])
   })
 
   test('another currency, nothing at all and an unknown invoice are refused', async () => {
@@ -116,7 +116,7 @@ describe('debts', () => {
     await pay(invoice, 11_900n)
     expect(await invoiceOf(invoice)).toMatchObject({ status: 'paid', amountDue: 0n })
     expect(await events(invoice)).toEqual([
-      ...['invoice.past-due', 'invoice.uncollectible', 'invoice.paid'],
+      ...['invoice.past-due', 'invoice.uncollectible', 'invoice.paid', 'invoice.settled'],
     ])
     const [row] = await database.sql`select coalesce(sum(amount), 0)::int as amount
       from ledger_entries join ledger_accounts a on a.id = account_id where type = 'bad_debt'`
@@ -157,7 +157,7 @@ describe('credit notes', () => {
     })
     expect(await invoiceOf(invoice)).toMatchObject({ status: 'paid', amountCredited: 2_400n })
     expect(await booked(invoice)).toEqual({ provider_earnings: -7_185, customer_credit: -500 })
-    expect(await events(invoice)).toEqual(['invoice.paid', 'invoice.credited'])
+    expect(await events(invoice)).toEqual(['invoice.paid', 'invoice.settled', 'invoice.credited'])
   })
 
   test('of fifty at once for 10.00 each, eleven fit into 119.00; their numbers have no gap', async () => {
