@@ -56,6 +56,11 @@ export class PaymentMethodService {
     return (await this.chargeable(db, userId)) !== null
   }
 
+  /** Whether a bill of this customer can be expected to be paid: where admins note payments, nobody needs a card. */
+  async canPay(db: Db, userId: Id<'usr'>): Promise<boolean> {
+    return this.stripe === null || (await this.hasMethod(db, userId))
+  }
+
   /** The card that is charged: the newest. */
   async chargeable(db: Db, userId: Id<'usr'>): Promise<PaymentMethod | null> {
     const [newest] = await methods.listMethods(db, userId)

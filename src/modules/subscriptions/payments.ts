@@ -5,7 +5,8 @@ import { PaymentMethodMissing } from './errors'
 
 /** What subscriptions need of payments, which are built on them. */
 export interface SubscriptionPayments {
-  hasMethod(db: Db, userId: Id<'usr'>): Promise<boolean>
+  /** There is a card to charge, or payments are made without one. */
+  canPay(db: Db, userId: Id<'usr'>): Promise<boolean>
 }
 
 /** Nothing is owed before something is used. */
@@ -19,6 +20,6 @@ export async function requireMethod(
   userId: Id<'usr'>,
   plan: Plan,
 ): Promise<void> {
-  if (!isFree(plan) && !(await payments.hasMethod(tx, userId)))
+  if (!isFree(plan) && !(await payments.canPay(tx, userId)))
     throw new PaymentMethodMissing(plan.slug)
 }

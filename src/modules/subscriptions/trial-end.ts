@@ -22,7 +22,7 @@ export async function isUsedUp(tx: Db, { subscription, plan, period }: Held): Pr
 /** Goes on where it can be paid for, else its keys are refused until it can. */
 export async function endTrial(tx: Db, parts: Parts, held: Held, now: Date): Promise<Held> {
   const { subscription, plan } = held
-  const canPay = isFree(plan) || (await parts.payments.hasMethod(tx, subscription.userId))
+  const canPay = isFree(plan) || (await parts.payments.canPay(tx, subscription.userId))
   return canPay ? goOn(tx, parts.clock, held, now) : suspend(tx, parts.clock, held, now)
 }
 

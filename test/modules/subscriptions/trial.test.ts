@@ -1,20 +1,24 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startEchoUpstream, type TestServer } from '#test/gateway'
+import type { FakeStripe } from '#test/stripe/index'
 import { eventually, TestVeil } from '#test/veil'
+import { startWithStripe } from '../payments/payments-fixture'
 import { Life } from './life-fixture'
 
 let veil: TestVeil
+let stripe: FakeStripe
 let upstream: TestServer
 let upstreamUrl: string
 
 beforeAll(async () => {
-  veil = await TestVeil.start()
+  ;({ veil, stripe } = await startWithStripe())
   upstream = startEchoUpstream('upstream')
   upstreamUrl = `http://127.0.0.1:${upstream.port}`
 })
 afterAll(async () => {
   await veil.stop()
   await upstream.stop()
+  await stripe.stop()
 })
 
 const MARCH = '2027-03-01T00:00:00.000Z'
@@ -129,4 +133,17 @@ test('a trial that is cancelled ends with its date', async () => {
   await Promise.all([life.run('trial-expiration'), life.run('subscription-renewal')])
   expect(await life.ok('GET')).toMatchObject({ status: 'cancelled', endedAt: MARCH_15 })
   expect(await life.periods()).toHaveLength(1)
+})
+
+test('where payments are noted by hand, nobody needs a card', async () => {
+  const manual = await TestVeil.start()
+  try {
+    const life = await Life.begin(manual, MARCH, { plan: plan({ cardRequired: true }) })
+    expect(await life.ok('GET')).toMatchObject({ status: 'trialing', trialEndsAt: MARCH_15 })
+    await life.at('2027-03-16T12:00:00Z')
+    await life.run('trial-expiration')
+    expect(await life.ok('GET')).toMatchObject({ status: 'active' })
+  } finally {
+    await manual.stop()
+  }
 })
