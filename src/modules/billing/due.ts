@@ -121,7 +121,7 @@ function settle(period: DuePeriod, { now, graceMs, planOf }: Rating) {
   }
 }
 
-type Prices = Pick<Rating, 'planOf' | 'discountsOf'>
+export type Prices = Pick<Rating, 'planOf' | 'discountsOf'>
 
 /** The lines that an invoice had of this source, rated again. */
 export function ratedAgain(

@@ -7,8 +7,8 @@ const uuidOf = (id: string): string => id.slice(id.indexOf('_') + 1)
 export interface PeriodEvidence {
   /** Sum of the single calls. */
   recorded: number
-  /** Sum of the late calls that invoices have charged. */
-  late: number
+  /** What all invoices have charged for late calls, in minor units. */
+  lateCharged: number
 }
 
 /** One statement, so that calls and counters are those of one moment. */
@@ -19,15 +19,15 @@ export async function evidenceOf(db: Db, periodId: Id<'per'>): Promise<PeriodEvi
         where record.subscription_id = period.subscription_id and record.billing_period_id = period.id
           and at >= period.starts_at and at < period.ends_at
       ) as recorded, (
-        select coalesce(sum((line -> 'source' ->> 'to')::bigint - (line -> 'source' ->> 'from')::bigint), 0)::float8
+        select coalesce(sum((line ->> 'amount')::bigint), 0)::float8
         from invoices, jsonb_array_elements(lines) as line
         where invoices.subscription_id = period.subscription_id
           and line -> 'source' ->> 'kind' = 'late' and line -> 'source' ->> 'periodId' = $2
-      ) as late
+      ) as "lateCharged"
     from billing_periods period where id = $1::text::uuid`,
     [uuidOf(periodId), periodId],
   )
-  return row ?? { recorded: 0, late: 0 }
+  return row ?? { recorded: 0, lateCharged: 0 }
 }
 
 /** Amounts of adjustments as they were written down. */

@@ -5,7 +5,7 @@ import type { Clock } from '#lib/clock'
 import { invariant } from '#lib/errors'
 import type { Id } from '#lib/id'
 import type { PricingService } from '#modules/pricing'
-import { type DuePeriod, ratedAgain } from './due'
+import { type DuePeriod, type Prices, ratedAgain } from './due'
 import { periodsById } from './due.repository'
 import type { Invoice } from './invoice.repository'
 import type { InvoiceService } from './invoice.service'
@@ -41,9 +41,10 @@ export class InvoiceVerification {
     const invoice = await this.parts.invoices.own(actor, id)
     const ids = [...new Set(invoice.lines.flatMap(({ source }) => periodIdOf(source)))]
     const periods = await periodsById(this.parts.db, ids)
+    const prices = await this.pricesOf(periods)
     const differences = [
-      ...(await this.linesOfPeriods(invoice, periods)),
-      ...(await this.callsOfPeriods(invoice, periods)),
+      ...linesOfPeriods(invoice, periods, prices),
+      ...(await this.callsOfPeriods(invoice, periods, prices)),
       ...(await this.adjustments(invoice)),
       ...sums(invoice),
     ]
@@ -51,59 +52,52 @@ export class InvoiceVerification {
       invoiceId: invoice.id,
       verdict: differences.length === 0 ? ('equal' as const) : ('different' as const),
       differences,
-      periods: periods.map(({ id: periodId, units, billedUnits }) => ({
-        ...{ id: periodId, units, billedUnits, isRecounted: this.isKept(periods, periodId) },
-      })),
+      periods: periods.map((period) => {
+        const { id: periodId, units, billedUnits } = period
+        return { id: periodId, units, billedUnits, isRecounted: this.isKept(period) }
+      }),
     }
   }
 
-  private isKept(periods: readonly DuePeriod[], id: Id<'per'>): boolean {
+  /** Whether the single calls of the period are still there. */
+  private isKept({ startsAt }: DuePeriod): boolean {
     const oldest = this.parts.clock.now().getTime() - this.parts.retentionDays * DAY_MS
-    return periods.some((period) => period.id === id && period.startsAt.getTime() >= oldest)
+    return startsAt.getTime() >= oldest
   }
 
-  /** Every line of a period, rated again with the units that it says. */
-  private async linesOfPeriods(
-    { lines }: Invoice,
-    periods: readonly DuePeriod[],
-  ): Promise<Difference[]> {
+  /** What it takes to rate these periods again. */
+  private async pricesOf(periods: readonly DuePeriod[]): Promise<Prices> {
     const { db, pricing } = this.parts
-    const planIds = [...new Set(periods.map(({ planId }) => planId))]
-    const plans = await pricing.plansById(planIds)
+    const plans = await pricing.plansById([...new Set(periods.map(({ planId }) => planId))])
     const discounts = await pricing.discountsOfPeriods(
       db,
       periods.map(({ id }) => id),
     )
-    const rating = {
-      planOf: ({ planId }: DuePeriod) => invariant(plans.get(planId), planId),
-      discountsOf: ({ id }: DuePeriod) => discounts.get(id) ?? [],
+    return {
+      planOf: ({ planId }) => invariant(plans.get(planId), planId),
+      discountsOf: ({ id }) => discounts.get(id) ?? [],
     }
-    const groups = Map.groupBy(
-      lines.filter(({ source }) => periodIdOf(source).length > 0),
-      ({ source }) => JSON.stringify(source),
-    )
-    return [...groups.values()].flatMap((group) => {
-      const source = group[0]?.source as OfPeriod
-      const period = periods.find(({ id }) => id === source.periodId)
-      const again = period ? ratedAgain(source, period, rating) : []
-      return difference(`lines of ${source.periodId}`, again.map(gist), group.map(gist))
-    })
   }
 
-  /** What is counted against the single calls, and what invoices charged against what is counted. */
+  /**
+   * What is counted against the single calls, and what invoices charged against what the counted units
+   * cost. Late calls that cost nothing, as in a package that was paid for, stand on no invoice.
+   */
   private async callsOfPeriods(
     { lines }: Invoice,
     periods: readonly DuePeriod[],
+    prices: Prices,
   ): Promise<Difference[]> {
     const found: Difference[] = []
-    for (const { id, units, billedUnits } of periods) {
-      const { recorded, late } = await evidenceOf(this.parts.db, id)
-      if (this.isKept(periods, id)) found.push(...difference(`calls of ${id}`, recorded, units))
-      const arrears = lines.find(
-        ({ source }) => source.kind === 'arrears' && source.periodId === id,
-      )
-      if (arrears?.source.kind === 'arrears')
-        found.push(...difference(`units of ${id}`, (billedUnits ?? 0) - late, arrears.source.units))
+    for (const period of periods) {
+      const { id: periodId, units, billedUnits } = period
+      const { recorded, lateCharged } = await evidenceOf(this.parts.db, periodId)
+      if (this.isKept(period)) found.push(...difference(`calls of ${periodId}`, recorded, units))
+      const said = lines.map(({ source }) => source).find(isArrearsOf(periodId))
+      if (!said) continue
+      const owed = sumOf(ratedAgain({ ...said, units: billedUnits ?? 0 }, period, prices))
+      const charged = sumOf(ratedAgain(said, period, prices))
+      found.push(...difference(`units of ${periodId}`, owed - lateCharged, charged))
     }
     return found
   }
@@ -119,6 +113,34 @@ export class InvoiceVerification {
     return adjusted.flatMap(({ id, amount }) => difference(id, written.get(id) ?? null, amount))
   }
 }
+
+/** Every line of a period, rated again with the units that it says. */
+function linesOfPeriods(
+  { lines }: Invoice,
+  periods: readonly DuePeriod[],
+  prices: Prices,
+): Difference[] {
+  const groups = Map.groupBy(
+    lines.filter(({ source }) => periodIdOf(source).length > 0),
+    ({ source }) => JSON.stringify(source),
+  )
+  return [...groups.values()].flatMap((group) => {
+    const source = group[0]?.source as OfPeriod
+    const period = periods.find(({ id }) => id === source.periodId)
+    const again = period ? ratedAgain(source, period, prices) : []
+    return difference(`lines of ${source.periodId}`, again.map(gist), group.map(gist))
+  })
+}
+
+type Arrears = { kind: 'arrears' } & Exclude<OfPeriod, { kind: 'late' }>
+
+const isArrearsOf =
+  (id: Id<'per'>) =>
+  (source: LineSource): source is Arrears =>
+    source.kind === 'arrears' && source.periodId === id
+
+const sumOf = (lines: readonly InvoiceLine[]): number =>
+  lines.reduce((sum, { amount }) => sum + amount, 0)
 
 const periodIdOf = (source: LineSource): Id<'per'>[] =>
   'periodId' in source ? [source.periodId] : []
