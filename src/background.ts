@@ -16,6 +16,7 @@ import { Notifier, notificationsCleanupJob, WebhookDeliverer } from '#modules/no
 import {
   dunningJob,
   paymentCollectionJob,
+  paymentReconciliationJob,
   registerPayments,
   webhookInboxCleanupJob,
 } from '#modules/payments'
@@ -94,6 +95,7 @@ export function buildCron(container: Container): CronRunner {
       promotionCleanupJob(database.db, container.pricingSync),
       paymentCollectionJob(container.collection, container.refunds),
       dunningJob(container.dunning),
+      paymentReconciliationJob(container.reconciliation),
       webhookInboxCleanupJob(database.db),
       defineJob({
         name: 'queue-history-cleanup',

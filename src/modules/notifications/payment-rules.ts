@@ -2,11 +2,13 @@ import {
   disputeClosed,
   failureKind,
   paymentDisputed,
+  paymentDriftFound,
   paymentFailed,
   paymentRefunded,
   paymentSucceeded,
   refundFailed,
 } from '#modules/payments'
+import { admins } from './audience.repository'
 import { newsOfDispute, newsOfPayment, newsOfRefund } from './payment-audience.repository'
 import { rule } from './rule'
 
@@ -35,6 +37,14 @@ function wayOut(code: string | null, invoiceId: string): string {
     default:
       return `The card is tried again in the days to come. ${card} To pay without waiting, ${page}.`
   }
+}
+
+const DRIFT: Record<string, string> = {
+  payment_unknown: 'Stripe has received a payment that is not in the books',
+  payment_differs: 'a payment came in at Stripe, and not in the books',
+  payment_missing: 'a payment came in by the books, and not at Stripe',
+  refund_differs: 'a refund is another one at Stripe than in the books',
+  refund_missing: 'a refund was made by the books, and not at Stripe',
 }
 
 /** Who is told what of payments. */
@@ -93,6 +103,15 @@ export const PAYMENT_RULES = [
       }),
     },
   ),
+  rule(paymentDriftFound, async (db, facts) => ({ facts, admins: await admins(db) }), {
+    to: 'admins',
+    mail: ({ kind, externalId }) => ({
+      subject: `The books and Stripe differ: ${externalId}`,
+      text: [
+        `${DRIFT[kind]} (${externalId}). It does not heal by itself: look it up in the provider's dashboard.`,
+      ],
+    }),
+  }),
   rule(paymentDisputed, (db, { disputeId }) => newsOfDispute(db, disputeId), {
     to: 'admins',
     mail: ({ dispute, payment, invoice }) => ({

@@ -11,6 +11,7 @@ import * as methods from './methods.repository'
 import { PaymentMethodService } from './methods.service'
 import { findByExternalId } from './payments.repository'
 import { PaymentService } from './payments.service'
+import { Reconciliation } from './reconciliation'
 import { RefundSettler } from './refund-settler'
 import { RefundService } from './refunds.service'
 import { PaymentSettler } from './settler'
@@ -41,10 +42,20 @@ export function createPayments(parts: PaymentsParts) {
   const refundSettler = new RefundSettler(db, clock, settlement, ledger)
   const refunds = new RefundService({ ...parts, stripe, settler: refundSettler, payments })
   const creditRefunds = new CreditRefunds({ ...parts, refunds })
+  const reconciliation =
+    stripe && collection && new Reconciliation({ db, stripe, collection, refunds })
   const disputes = stripe && new Disputes(db, clock, ledger, stripe)
   const known = { db, paymentMethods, collection, refunds, disputes }
   const stripeInbox = new StripeInbox(db, clock, stripe, handlersOf(known))
-  return { paymentMethods, payments, collection, refunds, creditRefunds, stripeInbox }
+  return {
+    paymentMethods,
+    payments,
+    collection,
+    refunds,
+    creditRefunds,
+    reconciliation,
+    stripeInbox,
+  }
 }
 
 interface Known {

@@ -18,6 +18,24 @@ export const paymentSucceeded = defineEvent('payment.succeeded', ofPayment, { hi
 /** A try to get the money for an invoice failed. */
 export const paymentFailed = defineEvent('invoice.payment-failed', ofPayment, { history: true })
 
+/** Our books and the provider's differ, and it does not heal by itself. */
+export const paymentDriftFound = defineEvent(
+  'payment.drift-found',
+  z.object({
+    kind: z.enum([
+      'payment_unknown',
+      'payment_differs',
+      'payment_missing',
+      'refund_differs',
+      'refund_missing',
+    ]),
+    /** The provider's id of what differs. */
+    externalId: z.string(),
+    at: z.iso.datetime(),
+  }),
+  { history: true },
+)
+
 const ofRefund = ofPayment.extend({ refundId: idSchema('ref') })
 const ofDispute = ofPayment.extend({ disputeId: idSchema('dsp') })
 

@@ -5,13 +5,19 @@ export { failureKind } from './dunning-rules'
 export {
   disputeClosed,
   paymentDisputed,
+  paymentDriftFound,
   paymentFailed,
   paymentRefunded,
   paymentSucceeded,
   refundFailed,
 } from './events'
 export { stripeInboxRoutes } from './inbox.routes'
-export { dunningJob, paymentCollectionJob, webhookInboxCleanupJob } from './jobs'
+export {
+  dunningJob,
+  paymentCollectionJob,
+  paymentReconciliationJob,
+  webhookInboxCleanupJob,
+} from './jobs'
 export { paymentMethodRoutes } from './methods.routes'
 export {
   invoicePaymentRoutes,

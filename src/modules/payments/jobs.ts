@@ -3,6 +3,7 @@ import { defineJob, type Job } from '#infra/cron'
 import type { Collection } from './collection'
 import type { Dunning } from './dunning'
 import { deleteEvents } from './inbox.repository'
+import type { Reconciliation } from './reconciliation'
 import type { RefundService } from './refunds.service'
 
 /** By then whoever began a payment has finished it, or has died. */
@@ -23,6 +24,14 @@ export const paymentCollectionJob = (collection: Collection | null, refunds: Ref
 /** Does today's part of every debt. */
 export const dunningJob = (dunning: Dunning): Job =>
   defineJob({ name: 'dunning', schedule: '0 13 * * * *', run: (now) => dunning.runOnce(now) })
+
+/** Compares payments and refunds with the provider's lists. */
+export const paymentReconciliationJob = (reconciliation: Reconciliation | null): Job =>
+  defineJob({
+    name: 'payment-reconciliation',
+    schedule: '0 17 3 * * *',
+    run: async (now) => (reconciliation ? reconciliation.reconcile(now) : {}),
+  })
 
 const DAY_MS = 86_400_000
 /** Stripe itself forgets events after 30 days. */

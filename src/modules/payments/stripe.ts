@@ -31,6 +31,13 @@ export interface Intent {
   failureCode: string | null
 }
 
+/** A payment of ours in Stripe's list. */
+export interface ListedIntent extends Intent {
+  /** Our id, as it was told to Stripe. */
+  paymentId: string
+  currency: string
+}
+
 /** A page of Stripe's on which a customer pays. */
 export interface CheckoutPage {
   id: string
@@ -49,6 +56,7 @@ export interface StripeRefund {
   failureCode: string | null
   /** Ours, where we asked for it. */
   refundId: string | null
+  intentId: string | null
 }
 
 /** What a customer's bank takes back. `inquiry`: it only asks, and has taken nothing. */
@@ -201,6 +209,26 @@ export class StripeApi {
     return (await asked(list.autoPagingToArray({ limit: 10_000 }))).map(refundOf)
   }
 
+  /** Payments of ours that were made since then, newest first, page by page. */
+  async *intentsSince(since: Date): AsyncGenerator<ListedIntent[]> {
+    const list = (page: PageOfList) => asked(this.stripe.paymentIntents.list(page))
+    for await (const page of pagesOf(list, since))
+      yield page.flatMap((intent) => {
+        const { currency, metadata } = intent
+        const paymentId = metadata.payment_id
+        // Others may use the account, too.
+        return paymentId === undefined
+          ? []
+          : [{ ...intentOf(intent), paymentId, currency: currency.toUpperCase() }]
+      })
+  }
+
+  /** Refunds that were made since then, newest first, page by page. */
+  async *refundsSince(since: Date): AsyncGenerator<StripeRefund[]> {
+    const list = (page: PageOfList) => asked(this.stripe.refunds.list(page))
+    for await (const page of pagesOf(list, since)) yield page.map(refundOf)
+  }
+
   async getDispute(id: string): Promise<StripeDispute> {
     return disputeOf(await asked(this.stripe.disputes.retrieve(id)))
   }
@@ -211,6 +239,28 @@ export class StripeApi {
     const verifier = invariant(this.stripe.webhooks.signature, 'the library can check signatures')
     const parts = [body, signature, webhookSecret, TOLERANCE_SECONDS] as const
     return verifier.verifyHeaderAsync(...parts, undefined, at.getTime()).catch(() => false)
+  }
+}
+
+interface PageOfList {
+  created: { gte: number }
+  limit: number
+  starting_after?: string
+}
+
+const secondsOf = (date: Date): number => Number(BigInt(date.getTime()) / 1_000n)
+
+async function* pagesOf<T extends { id: string }>(
+  list: (page: PageOfList) => Promise<{ data: T[]; has_more: boolean }>,
+  since: Date,
+): AsyncGenerator<T[]> {
+  const page: PageOfList = { created: { gte: secondsOf(since) }, limit: 100 }
+  for (;;) {
+    const { data, has_more } = await list(page)
+    yield data
+    const last = data.at(-1)
+    if (!has_more || !last) return
+    page.starting_after = last.id
   }
 }
 
@@ -231,8 +281,11 @@ const intentOf = (intent: Stripe.PaymentIntent): Intent => ({
 
 const pageOf = ({ id, status, url, payment_intent }: Stripe.Checkout.Session): CheckoutPage => ({
   ...{ id, url, isExpired: status === 'expired' },
-  intentId: typeof payment_intent === 'string' ? payment_intent : (payment_intent?.id ?? null),
+  intentId: idOf(payment_intent),
 })
+
+const idOf = (intent: string | Stripe.PaymentIntent | null): string | null =>
+  typeof intent === 'string' ? intent : (intent?.id ?? null)
 
 const REFUND_STATES: Record<string, StripeRefund['state']> = {
   ...{ succeeded: 'succeeded', failed: 'failed', canceled: 'failed' },
@@ -243,6 +296,7 @@ const refundOf = (refund: Stripe.Refund): StripeRefund => ({
   state: REFUND_STATES[refund.status ?? ''] ?? 'waiting',
   failureCode: refund.failure_reason ?? null,
   refundId: refund.metadata?.refund_id ?? null,
+  intentId: idOf(refund.payment_intent),
 })
 
 const disputeOf = (dispute: Stripe.Dispute): StripeDispute => {
@@ -252,6 +306,6 @@ const disputeOf = (dispute: Stripe.Dispute): StripeDispute => {
   return {
     ...{ id, reason, amount: BigInt(dispute.amount) },
     state: isInquiry ? 'inquiry' : (closed ?? 'open'),
-    intentId: typeof intent === 'string' ? intent : (intent?.id ?? null),
+    intentId: idOf(intent),
   }
 }
