@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type BrowserContext, chromium, type Page } from 'playwright-core'
+import { type BrowserContext, chromium, type Locator, type Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { findChromium, installChromium } from '#infra/embedded'
 import { eventually, TestVeil } from '#test/veil'
@@ -64,6 +64,28 @@ async function openPage(context: BrowserContext, watch: Watch): Promise<Page> {
   return page
 }
 
+/** Two frames: the list, which draws only what is in sight, has drawn what is there now. */
+const DRAWN = `new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))`
+
+/** Goes down the page from its top until `isFound`, or to its end. @returns whether it was found */
+async function scrollUntil(page: Page, isFound: () => Promise<boolean>): Promise<boolean> {
+  await page.evaluate('window.scrollTo(0, 0)')
+  for (;;) {
+    await page.evaluate(DRAWN)
+    if (await isFound()) return true
+    const before = await page.evaluate('window.scrollY')
+    await page.evaluate('window.scrollBy(0, 500)')
+    if ((await page.evaluate('window.scrollY')) === before) return false
+  }
+}
+
+/** An operation of the list, in sight. */
+async function operationOf(page: Page, id: string): Promise<Locator> {
+  const operation = page.locator(`#operations-${id}`)
+  expect(await scrollUntil(page, async () => (await operation.count()) > 0), id).toBe(true)
+  return operation
+}
+
 if (program === null) {
   test('Swagger UI in a browser', (context) => {
     // Where everything can be installed, a missing browser is a broken set-up, not an excuse.
@@ -93,12 +115,17 @@ if (program === null) {
     test('renders every operation of the document', async () => {
       const { paths } = await veil.expectOk('GET', '/swagger/json')
       const count = Object.values<object>(paths).flatMap((path) => Object.keys(path)).length
-      await page
-        .locator('.opblock')
-        .nth(count - 1)
-        .waitFor()
       expect(count).toBeGreaterThan(100)
-      expect(await page.locator('.opblock').count()).toBe(count)
+      await page.locator('.opblock').first().waitFor()
+      const seen = new Set<string>()
+      await scrollUntil(page, async () => {
+        const ids = await page
+          .locator('.opblock')
+          .evaluateAll((blocks) => blocks.map(({ id }) => id))
+        for (const id of ids) seen.add(id)
+        return false
+      })
+      expect(seen.size).toBe(count)
       expect(await page.locator('.errors-wrapper').count()).toBe(0)
     })
 
@@ -111,7 +138,7 @@ if (program === null) {
       await bearer.getByRole('button', { name: 'Apply credentials' }).click()
       await dialog.getByRole('button', { name: 'Close' }).first().click()
 
-      const operation = page.locator('#operations-Identity-getAuthMe')
+      const operation = await operationOf(page, 'Identity-getAuthMe')
       await operation.locator('.opblock-summary-control').click()
       await operation.getByRole('button', { name: 'Execute' }).click()
       const answer = operation.locator('.live-responses-table .response')
@@ -122,7 +149,7 @@ if (program === null) {
     })
 
     test('fills in an example that is accepted as it is', async () => {
-      const operation = page.locator('#operations-Provider-postProviderApis')
+      const operation = await operationOf(page, 'Provider-postProviderApis')
       await operation.locator('.opblock-summary-control').click()
       await operation.getByRole('button', { name: 'Execute' }).click()
       const answer = operation.locator('.live-responses-table .response')
@@ -141,8 +168,9 @@ if (program === null) {
     })
 
     test('looks as it should', async () => {
-      await page.locator('#operations-tag-Identity').click()
       await page.evaluate('window.scrollTo(0, 0)')
+      await page.locator('#operations-tag-Identity').click()
+      await page.evaluate(DRAWN)
       mkdirSync(join(SCREENSHOT, '..'), { recursive: true })
       const picture = await page.screenshot({ path: SCREENSHOT })
       expect(picture.length).toBeGreaterThan(20_000)
