@@ -29,7 +29,8 @@ async function main(): Promise<number> {
   let instance: Instance | null = null
   try {
     instance = await reachInstance(narrator, interruption.signal)
-    await Promise.race([tellStory({ url: instance.url, upstream, narrator }), interrupted])
+    const { url, adminPassword } = instance
+    await Promise.race([tellStory({ url, upstream, narrator, adminPassword }), interrupted])
     narrator.done()
     if (!instance.isOwn) narrator.say(`Look around: ${instance.url}/swagger`)
     return 0

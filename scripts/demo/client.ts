@@ -17,14 +17,17 @@ export class Client {
     return new Client(this.url, token)
   }
 
+  /** The headers by which this person is known. */
+  signed(): { headers: Record<string, string> } {
+    return { headers: this.token ? { authorization: `Bearer ${this.token}` } : {} }
+  }
+
   /** Asks, and throws unless the status is the expected one. */
   async ask(method: string, path: string, body?: unknown, expected = 200): Promise<any> {
+    const { headers } = this.signed()
     const answer = await send(`${this.url}${path}`, {
       method,
-      headers: {
-        ...(this.token && { authorization: `Bearer ${this.token}` }),
-        ...(body !== undefined && { 'content-type': 'application/json' }),
-      },
+      headers: { ...headers, ...(body !== undefined && { 'content-type': 'application/json' }) },
       ...(body !== undefined && { body: JSON.stringify(body) }),
     })
     expectStatus(`${method} ${path}`, answer, expected)

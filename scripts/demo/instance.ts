@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -12,6 +13,8 @@ export interface Instance {
   url: string
   /** Whether the demo started it, and will stop it. */
   isOwn: boolean
+  /** Null where nobody knows it. */
+  adminPassword: string | null
   stop(): Promise<void>
 }
 
@@ -23,7 +26,8 @@ const STOP_MS = 20_000
 export async function findInstance(): Promise<Instance | null> {
   const url = `http://127.0.0.1:${process.env.PORT || 3000}`
   if (!(await isVeil(url))) return null
-  return { url, isOwn: false, stop: async () => undefined }
+  const adminPassword = process.env.ADMIN_PASSWORD || null
+  return { url, isOwn: false, adminPassword, stop: async () => undefined }
 }
 
 /** Something else may live at that port: what answers must be ready and have our API document. */
@@ -56,6 +60,7 @@ export async function startInstance(
     ...(process.env.CADDY_BIN && { caddyBin: process.env.CADDY_BIN }),
   })
   const [port, gateway, admin, edge] = await freePorts(4)
+  const adminPassword = randomBytes(12).toString('base64url')
   const dataDir = mkdtempSync(join(tmpdir(), 'veil-demo-'))
   const url = `http://127.0.0.1:${port}`
   const child = spawn(process.execPath, [join(ROOT, 'src/main.ts')], {
@@ -70,6 +75,7 @@ export async function startInstance(
       VEIL_DATA_DIR: dataDir,
       CADDY_BIN: caddy,
       LOG_LEVEL: 'warn',
+      ADMIN_PASSWORD: adminPassword,
     },
   })
   let errors = ''
@@ -99,7 +105,7 @@ export async function startInstance(
     throw new Error(`An instance for the demo could not be started.\n${errors.trim()}`)
   }
   isReady = true
-  return { url, isOwn: true, stop }
+  return { url, isOwn: true, adminPassword, stop }
 }
 
 async function freePorts(count: number): Promise<number[]> {

@@ -1,6 +1,7 @@
 import { createHmac, randomBytes } from 'node:crypto'
 import { expectEqual, expectThat, expectWithin } from './checks.ts'
 import { type Answer, Client, expectStatus, send } from './client.ts'
+import { tellOfMoney } from './money.ts'
 import type { Narrator } from './narrator.ts'
 import type { SeenCall, Upstream } from './upstream.ts'
 
@@ -9,6 +10,8 @@ interface Stage {
   url: string
   upstream: Upstream
   narrator: Narrator
+  /** With it the story runs the jobs that make invoices; null where nobody knows it. */
+  adminPassword: string | null
 }
 
 interface ListedApi {
@@ -27,7 +30,7 @@ interface Subscribed {
 const TENANT = { 'x-tenant': 'acme' }
 
 /** The whole story, told by real requests; throws at the first thing that is not as it should be. */
-export async function tellStory({ url, upstream, narrator }: Stage): Promise<void> {
+export async function tellStory({ url, upstream, narrator, adminPassword }: Stage): Promise<void> {
   const anyone = new Client(url)
   const mark = randomBytes(4).toString('hex')
   const slug = `weather-${mark}`
@@ -287,6 +290,19 @@ export async function tellStory({ url, upstream, narrator }: Stage): Promise<voi
     narrator.note(`webhook-signature: ${headers['webhook-signature']}, which is right`)
     await consumer.ask('DELETE', `/webhooks/endpoints/${hook.id}`, undefined, 204)
   })
+
+  const business = { slug: 'business', name: 'Business', type: 'flat', flatFee: 9900 }
+  const { id: businessPlanId } = await provider.ask(
+    ...(['POST', `/provider/apis/${api.id}/plans`, business, 201] as const),
+  )
+  const email = process.env.ADMIN_EMAIL || 'admin@veil.local'
+  const signIn = { email, password: adminPassword }
+  const admin =
+    adminPassword === null
+      ? null
+      : anyone.as((await anyone.ask('POST', '/auth/login', signIn)).accessToken)
+  const subscriptionId = pro.id
+  await tellOfMoney({ narrator, consumer, url, admin, subscriptionId, businessPlanId })
 }
 
 /** As a receiver computes it (Standard Webhooks). */
