@@ -38,14 +38,18 @@ function drawStory(index: number, from: Date, until: Date, random: SeededRandom)
     plan: random.pick(others),
   }
   const ends = random.next() < 0.25
-  const cancel = ends && {
-    at: moment(startsAt, random.between(lifeDays - 28, lifeDays - 5), random),
-    atOnce: random.next() < 0.5,
-  }
+  const cancel = ends
+    ? {
+        at: moment(startsAt, random.between(lifeDays - 28, lifeDays - 5), random),
+        atOnce: random.next() < 0.5,
+      }
+    : null
   const endsAt = cancel ? cancel.at : new Date(until.getTime() - 12 * DAY_MS)
+  // A call that missed its invoice waits for the next one, which must come within the year.
+  const lateUntil = cancel?.atOnce ? endsAt : new Date(endsAt.getTime() - 33 * DAY_MS)
   return {
     ...{ plan, startsAt, ...(change && { change }), ...(cancel && { cancel }) },
-    calls: drawCalls(plan, startsAt, endsAt, random),
+    calls: drawCalls(plan, { from: startsAt, until: endsAt, lateUntil }, random),
     refundAt: plan.fee > 0n && random.next() < 0.3 ? moment(startsAt, lifeDays - 3, random) : null,
   }
 }
@@ -59,14 +63,20 @@ const moment = (from: Date, days: number, random: SeededRandom): Date => {
   return new Date(midnight + random.between(6 * 60, 18 * 60) * 60_000 + random.between(1, 60_000))
 }
 
-function drawCalls(plan: YearPlan, from: Date, until: Date, random: SeededRandom): Calls[] {
+function drawCalls(
+  plan: YearPlan,
+  { from, until, lateUntil }: { from: Date; until: Date; lateUntil: Date },
+  random: SeededRandom,
+): Calls[] {
   const days = Math.floor((until.getTime() - from.getTime()) / DAY_MS)
-  const most = plan.quota !== null && plan.slug === 'free' ? 9 : 30
+  // A free plan has no more than its quota.
+  const most = plan.slug === 'free' ? 9 : 30
   return Array.from({ length: Math.max(0, Math.floor(days / 9)) }, () => {
     const at = new Date(
       from.getTime() + random.between(1, days) * DAY_MS + random.between(1, 20) * HOUR_MS,
     )
-    const toldAt = new Date(at.getTime() + random.pick(DELAYS_MS) + 1_000)
+    const delayMs = random.pick(DELAYS_MS)
+    const toldAt = new Date(at.getTime() + (at < lateUntil ? delayMs : 0) + 1_000)
     return { at, units: random.between(1, most), toldAt }
-  }).filter(({ at, toldAt }) => at < until && toldAt < new Date(until.getTime() + 11 * DAY_MS))
+  }).filter(({ at }) => at < until)
 }

@@ -39,6 +39,7 @@ const LISTS: [string, string][] = [
   ['/payments/ledger', 'txn'],
   ['/admin/ledger', 'txn'],
   ['/admin/invoices', 'inv'],
+  ['/admin/dunning', 'inv'],
   ['/admin/mails', 'mail'],
   ['/admin/queue/events', 'evt'],
   ['/admin/queue/dead-letter', 'dlq'],

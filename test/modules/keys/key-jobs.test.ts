@@ -120,10 +120,11 @@ test('owners are told 14, 7 and 1 days before and when it is overdue, once each'
   const subjects = items
     .map(({ subject }: { subject: string }) => subject)
     .filter((subject: string) => subject.includes('rotated'))
-  expect(subjects.reverse()).toEqual([
+  // They are written a moment later, when the clock may be back: their order says nothing.
+  expect(subjects.sort()).toEqual([
+    'A key for aging should be rotated within 1 day',
     'A key for aging should be rotated within 14 days',
     'A key for aging should be rotated within 7 days',
-    'A key for aging should be rotated within 1 day',
     'A key for aging should have been rotated',
   ])
 })
